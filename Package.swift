@@ -1,0 +1,74 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "tandem",
+    products: [
+        .library(name: "Tandem", targets: ["Tandem"]),
+        .library(name: "TandemFormat", targets: ["TandemFormat"]),
+        .library(name: "TandemTokenizer", targets: ["TandemTokenizer"]),
+        .library(name: "TandemPack", targets: ["TandemPack"]),
+        .executable(name: "tandem", targets: ["TandemCLI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        // System and C.
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+        .target(name: "CTandemKernels"),
+
+        // Leaves.
+        .target(name: "TandemJSON", swiftSettings: swiftSettings),
+        .target(name: "TandemTokenizer", dependencies: ["TandemJSON"], swiftSettings: swiftSettings),
+
+        // Container, packer, engine.
+        .target(
+            name: "TandemFormat", dependencies: ["CLZ4", "TandemJSON"], swiftSettings: swiftSettings),
+        .target(
+            name: "TandemPack",
+            dependencies: ["CTandemKernels", "TandemFormat", "TandemJSON", "TandemTokenizer"],
+            swiftSettings: swiftSettings),
+        .target(
+            name: "Tandem",
+            dependencies: ["CTandemKernels", "TandemFormat", "TandemTokenizer"],
+            swiftSettings: swiftSettings),
+
+        // Tools.
+        .executableTarget(
+            name: "TandemCLI",
+            dependencies: [
+                "Tandem", "TandemPack", "TandemFormat", "TandemJSON", "TandemTokenizer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tools/tandem",
+            swiftSettings: swiftSettings),
+
+        // Tests.
+        .testTarget(
+            name: "TandemJSONTests", dependencies: ["TandemJSON"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "CTandemKernelsTests", dependencies: ["CTandemKernels"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "TandemFormatTests", dependencies: ["TandemFormat", "TandemJSON"],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "TandemTokenizerTests", dependencies: ["TandemTokenizer", "TandemJSON"],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "TandemPackTests",
+            dependencies: ["TandemPack", "TandemFormat", "TandemJSON", "CTandemKernels"],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "TandemTests",
+            dependencies: ["Tandem", "TandemFormat", "TandemPack", "TandemJSON", "CTandemKernels"],
+            swiftSettings: swiftSettings),
+    ],
+    swiftLanguageModes: [.v6]
+)

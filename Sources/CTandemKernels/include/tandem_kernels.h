@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Tandem kernels: the numeric core, one table of functions per instruction set.
+//
+// DETERMINISM CONTRACT. Every table computes the same bits for the same input. The scalar table is the
+// specification; the rules it follows, and every other table must reproduce, are stated per function:
+//   * integer dot products are exact;
+//   * each matrix output has an accumulator of its own, updated in K order by one fused multiply-add per step;
+//   * reductions over a row use 16 striped lanes (element i goes to lane i % 16, in order, by fused multiply-add
+//     or add), then one fixed tree: l[i] += l[i+8] (i<8), l[i] += l[i+4] (i<4), l[i] += l[i+2], l[0] += l[1];
+//   * exp is one polynomial (tk_expf_ref), evaluated with the same fused operations everywhere;
+//   * division and square root are IEEE; no reciprocal estimates; no contraction the source does not spell.
+//
+// A position's result never depends on how many rows, panels or threads took part.
+//
+// LAYOUTS (Formats/tandem-file.md, "Matrix layouts"). A weight matrix W[N, K] is stored in panels of 16 outputs;
+// N is padded with zero rows to a multiple of 16, K with zeros to `kp`.
+//   f32  N16K1:  element (n, k) at float   (n/16)*kp*16 + k*16 + n%16,                               kp = K
+//   i8   N16K4:  element (n, k) at byte    (n/16)*kp*16 + (k/4)*64 + (n%16)*4 + k%4,     signed, in -127...127
+//   i4   N16K4:  element (n, k) in byte    (n/16)*kp*8  + (k/8)*64 + (n%16)*4 + k%4,
+//                low nibble when (k%8) < 4, else high nibble; stored as value + 8, value in -8...7
+//                (a padding element stores value 0, that is nibble 8)
+//   scales f16:  scale of (n, group g) at half (n/16)*(kp/gw)*16 + g*16 + n%16 ; g = k / gw
+// For i8 and i4, kp is K rounded up to a multiple of max(64, gw). gw is 32, 64, 128 or kp ("row").
+//
+// THREAD SAFETY. All functions are pure: they touch only what their arguments point to. None allocates, none
+// keeps state, none fails; the caller guarantees sizes and alignment (64 bytes for weights, 4 for the rest).
+
+#ifndef TANDEM_KERNELS_H
+#define TANDEM_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Element types of a key/value cache.
+#define TK_KV_F32 0
+#define TK_KV_F16 1
+
+/// One quantised matrix product: y[r, n] for all rows r and the outputs n of a range of panels.
+typedef struct tk_qgemm {
+    const int8_t *q;       ///< activations [rows, ldq], each row kp int8 in -127...127 (zero beyond K)
+    size_t ldq;            ///< elements between activation rows, >= kp
+    const float *scales;   ///< activation scales [rows, lds], one per group of `ga`
+    const int32_t *sums;   ///< sums of q over each group [rows, lds]
+    size_t lds;            ///< elements between rows of `scales` and of `sums`, >= kp/ga
+    size_t rows;           ///< number of activation rows, >= 1
+    const void *w;         ///< panels, i8 or i4 N16K4, 64-byte aligned
+    const uint16_t *wscales;  ///< f16 weight scales
+    size_t kp;             ///< padded K
+    size_t ga;             ///< activation group: 32, 64 or 128; divides kp
+    size_t gw;             ///< weight group: a multiple of ga; divides kp
+    float *y;              ///< output [rows, ldy]; columns 16*panel0 ..< 16*panel1 are written
+    size_t ldy;            ///< elements between output rows, >= 16 * (number of panels of the matrix)
+} tk_qgemm;
+
+/// One float matrix product.
+typedef struct tk_fgemm {
+    const float *x;        ///< activations [rows, ldx]
+    size_t ldx;
+    size_t rows;
+    const float *w;        ///< panels, f32 N16K1
+    size_t k;
+    float *y;              ///< output [rows, ldy]; columns 16*panel0 ..< 16*panel1 are written
+    size_t ldy;
+} tk_fgemm;
+
+/// Attention of `heads` query heads of one position that share one key/value head.
+typedef struct tk_attention {
+    const float *q;        ///< queries [heads, ldq]; each hd floats
+    size_t ldq;
+    size_t heads;
+    size_t hd;             ///< head size
+    const void *k;         ///< keys of this kv head: [positions, stride] of `type`; entries hd ..< stride are zero
+    const void *v;         ///< values, same shape
+    int type;              ///< TK_KV_F32 or TK_KV_F16
+    size_t stride;         ///< elements between positions: hd rounded up to a multiple of 16
+    size_t begin;          ///< first visible position
+    size_t end;            ///< one past the last visible position, > begin
+    float scale;           ///< usually 1/sqrt(hd)
+    float *scores;         ///< scratch, heads * (end - begin rounded up to 16) floats
+    float *out;            ///< [heads, ldo]; each hd floats
+    size_t ldo;
+} tk_attention;
+
+/// One instruction set's implementation of everything.
+typedef struct tk_kernels {
+    /// "scalar", "avx2", "avx512vnni", …
+    const char *name;
+
+    /// y[r, n] = sum over groups i (in order) of fma((float)dot_i, wscale * ascale_i, acc), acc starting at +0, where
+    /// dot_i = exact integer dot product over the group's `ga` elements and wscale = (float)wscales[n, i*ga/gw].
+    /// The product wscale * ascale_i is rounded once to float.
+    void (*gemm_i8)(const tk_qgemm *args, size_t panel0, size_t panel1);
+    void (*gemm_i4)(const tk_qgemm *args, size_t panel0, size_t panel1);
+
+    /// y[r, n] = acc after acc = fma(x[r, k], w[n, k], acc) for k = 0 ..< K, acc starting at +0.
+    void (*gemm_f32)(const tk_fgemm *args, size_t panel0, size_t panel1);
+
+    /// Quantises rows of x [rows, ldx] (k valid columns) to int8 with one scale per group of `ga`:
+    /// amax = max |x| over the group; scale = amax / 127; inv = amax > 0 ? 127 / amax : 0;
+    /// q = clamp(round-half-even(x * inv), -127, 127); sums = sum of q. Columns k ..< kp are zero.
+    /// NaN elements quantise to 0 and do not take part in amax; an infinite amax gives scale inf and q 0.
+    void (*quantize)(const float *x, size_t ldx, size_t rows, size_t k, size_t kp, size_t ga,
+                     int8_t *q, size_t ldq, float *scales, int32_t *sums, size_t lds);
+
+    /// y = x * (1 / sqrt(mean(x*x) + eps)) * w, evaluated as (x * r) * w; the sum of squares is striped.
+    /// mean = sum / (float)n; r = 1.0f / sqrtf(mean + eps).
+    void (*rmsnorm)(const float *x, const float *w, float eps, size_t n, float *y);
+
+    /// Rotates `heads` heads [heads, ld] in place. Pairs (i, i + half) for i < half, rotary size 2*half <= head size:
+    /// a' = fma(a, cos, -(b*sin)), b' = fma(b, cos, a*sin), products in the inner terms rounded once.
+    /// cos_sin holds half cosines followed by half sines (see tk_rope_row).
+    void (*rope)(float *x, size_t heads, size_t ld, size_t half, const float *cos_sin);
+
+    /// y = gate / (1 + exp(-gate)) * up, evaluated as (gate / (1 + e)) * up with e = tk_expf_ref(-gate).
+    void (*swiglu)(const float *gate, const float *up, size_t n, float *y);
+
+    /// x += y.
+    void (*add)(float *x, const float *y, size_t n);
+
+    /// For each head: s[t] = scale * dot(q, k[t]) (dot striped over the head's elements, fma), m = max s,
+    /// p[t] = exp(s[t] - m), sum striped over t - begin, out = (sum over t in order of fma(p[t], v[t], out)) * (1 / sum).
+    void (*attention)(const tk_attention *args);
+
+    /// In place: x = exp((x - max) * inv_temperature), divided by its striped sum (x * (1 / sum)). -inf gives 0.
+    /// Returns nothing; n >= 1. inv_temperature > 0.
+    void (*softmax)(float *x, size_t n, float inv_temperature);
+
+    /// First index of the greatest element; NaN never wins; 0 when all are NaN.
+    size_t (*argmax)(const float *x, size_t n);
+
+    /// Exact conversions, round-half-even where narrowing; NaN becomes a quiet NaN.
+    void (*f32_from_f16)(const uint16_t *x, size_t n, float *y);
+    void (*f16_from_f32)(const float *x, size_t n, uint16_t *y);
+    void (*f32_from_bf16)(const uint16_t *x, size_t n, float *y);
+} tk_kernels;
+
+/// Number of instruction sets this build and this processor both support; at least 1 (scalar, at index 0).
+/// Later ones are faster.
+size_t tk_isa_count(void);
+
+/// The table at `index`, or NULL when out of range. Static storage, immutable.
+const tk_kernels *tk_isa_at(size_t index);
+
+/// The table of that name when this machine supports it, else NULL.
+const tk_kernels *tk_isa_named(const char *name);
+
+// ---- Shared scalar helpers, the same on every machine ------------------------------------------------------------
+
+/// exp(x): 2^n * polynomial, all steps fused as written in tk_scalar.c. Exactly 0 below -87.33 (no denormals),
+/// +inf above 88.72, NaN stays NaN. Relative error below 2e-7.
+float tk_expf_ref(float x);
+
+/// log(x) for x > 0 in double, from IEEE operations only (the same bits on every machine). Relative error below 1e-14.
+double tk_log_ref(double x);
+
+/// Inverse frequencies of RoPE as the reference models compute them: out[i] = 1 / base^(2i/rotary) in float.
+/// half = rotary/2 values. Same bits on every machine.
+void tk_rope_frequencies(float base, size_t half, float *out);
+
+/// One position's table: out[i] = cos(a_i), out[half+i] = sin(a_i), a_i = (float)position * freq[i] rounded to float;
+/// the cosine and sine of that float are computed in double from IEEE operations only, then rounded to float.
+void tk_rope_row(size_t position, const float *freq, size_t half, float *out);
+
+/// Row n of a matrix in panel layout as k floats (value * scale, one rounding).
+void tk_gather_f32(const float *w, size_t kp, size_t n, size_t k, float *out);
+void tk_gather_i8(const void *w, const uint16_t *wscales, size_t kp, size_t gw, size_t n, size_t k, float *out);
+void tk_gather_i4(const void *w, const uint16_t *wscales, size_t kp, size_t gw, size_t n, size_t k, float *out);
+
+/// Lays `rows` (<= 16) rows of plain int8 values [rows, ldv] (values in -127...127 / -8...7, k valid columns) out as one
+/// panel of kp*16 (i8) or kp*8 (i4) bytes; missing rows and columns become zero values.
+void tk_pack_panel_i8(const int8_t *values, size_t ldv, size_t rows, size_t k, size_t kp, uint8_t *panel);
+void tk_pack_panel_i4(const int8_t *values, size_t ldv, size_t rows, size_t k, size_t kp, uint8_t *panel);
+void tk_pack_panel_f32(const float *values, size_t ldv, size_t rows, size_t k, float *panel);
+
+/// Single-value f16 conversions.
+float tk_f32_from_f16(uint16_t x);
+uint16_t tk_f16_from_f32(float x);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

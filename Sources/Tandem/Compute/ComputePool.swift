@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CTandemKernels
+import Glibc
+import Synchronization
+
+/// A fork-join pool: the calling thread and `threadCount - 1` workers share the items of one job at a time.
+///
+/// Items are claimed one by one as threads become free, so a thread that loses its core to a neighbour delays only
+/// the item in its hands. Idle threads spin for some microseconds, because the next job of a forward pass usually
+/// follows at once, and then sleep in the kernel.
+///
+/// ## Thread Safety
+/// Any number of threads may call ``run(_:_:)``; their jobs take turns. A body must not call `run` of the same pool.
+///
+/// ## Performance
+/// A fork and join costs well below a microsecond while the workers are awake.
+final class ComputePool: Sendable {
+    /// Threads that work on a job, the caller included; at least 1.
+    let threadCount: Int
+    private let shared: SharedState
+
+    /// Starts `threadCount - 1` workers. Fewer may run when the system refuses threads; the pool works with any number.
+    init(threadCount: Int) {
+        let shared = SharedState()
+        var started = 0
+        for _ in 1..<max(1, threadCount) {
+            guard shared.startWorker() else { break }
+            started += 1
+        }
+        self.shared = shared
+        self.threadCount = started + 1
+    }
+
+    deinit {
+        shared.stop()
+    }
+
+    /// Calls `body(item)` once for every item of `0 ..< count`, in parallel, and returns when all are done.
+    ///
+    /// Everything the caller wrote before is visible to the body; everything the bodies wrote is visible after.
+    func run(_ count: Int, _ body: (Int) -> Void) {
+        if count <= 0 { return }
+        if threadCount == 1 || count == 1 || count > Int(UInt32.max) {
+            for item in 0..<count { body(item) }
+            return
+        }
+        withoutActuallyEscaping(body) { escapable in
+            var job = Job(count: count, body: escapable)
+            unsafe withUnsafeMutablePointer(to: &job) { pointer in
+                unsafe shared.execute(pointer)
+            }
+        }
+    }
+}
+
+/// One job, on the stack of the thread that called `run`.
+private struct Job {
+    let count: Int
+    let body: (Int) -> Void
+}
+
+/// What the workers and the callers share.
+///
+/// `ticket` holds the job's number in its upper half and the items not yet claimed in its lower half. A claim is a
+/// compare-and-swap of the whole word, so a worker that still thinks of an older job can never take an item of a newer
+/// one, and a successful claim proves that the job it read is still waiting for that item.
+private final class SharedState: @unchecked Sendable {
+    private let ticket = Atomic<UInt64>(0)
+    private let currentJob = Atomic<UInt>(0)
+    private let completed = Atomic<Int>(0)
+    private let sleepers = Atomic<Int>(0)
+    private let stopping = Atomic<Bool>(false)
+    private let callers: UnsafeMutablePointer<pthread_mutex_t>
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let wake: UnsafeMutablePointer<pthread_cond_t>
+    /// Workers started; changed only before the pool is shared.
+    private var threads: [pthread_t] = []
+
+    /// Spins before sleeping: some ten to twenty microseconds.
+    private static let spinLimit = 600
+
+    init() {
+        unsafe callers = .allocate(capacity: 1)
+        unsafe mutex = .allocate(capacity: 1)
+        unsafe wake = .allocate(capacity: 1)
+        unsafe pthread_mutex_init(callers, nil)
+        unsafe pthread_mutex_init(mutex, nil)
+        unsafe pthread_cond_init(wake, nil)
+    }
+
+    deinit {
+        unsafe pthread_cond_destroy(wake)
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe pthread_mutex_destroy(callers)
+        unsafe wake.deallocate()
+        unsafe mutex.deallocate()
+        unsafe callers.deallocate()
+    }
+
+    func startWorker() -> Bool {
+        var thread = pthread_t()
+        let context = unsafe Unmanaged.passRetained(self)
+        // Signals are the host's business: workers block them all, so that no handler runs on their stacks.
+        var all = sigset_t()
+        var previous = sigset_t()
+        unsafe sigfillset(&all)
+        unsafe pthread_sigmask(SIG_SETMASK, &all, &previous)
+        let status = unsafe pthread_create(&thread, nil, workerMain, context.toOpaque())
+        unsafe pthread_sigmask(SIG_SETMASK, &previous, nil)
+        guard status == 0 else {
+            unsafe context.release()
+            return false
+        }
+        threads.append(thread)
+        return true
+    }
+
+    func stop() {
+        stopping.store(true, ordering: .sequentiallyConsistent)
+        unsafe pthread_mutex_lock(mutex)
+        unsafe pthread_cond_broadcast(wake)
+        unsafe pthread_mutex_unlock(mutex)
+        for thread in threads { unsafe pthread_join(thread, nil) }
+        threads = []
+    }
+
+    func execute(_ job: UnsafeMutablePointer<Job>) {
+        unsafe pthread_mutex_lock(callers)
+        defer { unsafe pthread_mutex_unlock(callers) }
+
+        let count = unsafe job.pointee.count
+        completed.store(0, ordering: .relaxed)
+        currentJob.store(UInt(bitPattern: job), ordering: .releasing)
+        let epoch = (ticket.load(ordering: .relaxed) >> 32) &+ 1
+        ticket.store((epoch << 32) | UInt64(count), ordering: .sequentiallyConsistent)
+        if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
+            unsafe pthread_mutex_lock(mutex)
+            unsafe pthread_cond_broadcast(wake)
+            unsafe pthread_mutex_unlock(mutex)
+        }
+
+        while claimAndRun() {}
+
+        var spins = 0
+        while completed.load(ordering: .acquiring) < count {
+            spins += 1
+            if spins < Self.spinLimit {
+                tk_relax()
+            } else {
+                // Another thread holds an unfinished item; let it have the core.
+                sched_yield()
+            }
+        }
+    }
+
+    /// Takes one item of the current job, if there is one, and runs it.
+    private func claimAndRun() -> Bool {
+        var seen = ticket.load(ordering: .acquiring)
+        while true {
+            let remaining = seen & 0xFFFF_FFFF
+            if remaining == 0 { return false }
+            let address = currentJob.load(ordering: .acquiring)
+            let (exchanged, original) = ticket.weakCompareExchange(
+                expected: seen, desired: seen &- 1, ordering: .acquiringAndReleasing)
+            guard exchanged else {
+                seen = original
+                continue
+            }
+            guard let job = unsafe UnsafeMutablePointer<Job>(bitPattern: address) else { return false }
+            let count = unsafe job.pointee.count
+            unsafe job.pointee.body(count &- Int(remaining))
+            completed.wrappingAdd(1, ordering: .releasing)
+            return true
+        }
+    }
+
+    fileprivate func workerLoop() {
+        var spins = 0
+        while !stopping.load(ordering: .relaxed) {
+            if claimAndRun() {
+                spins = 0
+                continue
+            }
+            spins += 1
+            if spins < Self.spinLimit {
+                tk_relax()
+                continue
+            }
+            unsafe pthread_mutex_lock(mutex)
+            sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
+            while ticket.load(ordering: .sequentiallyConsistent) & 0xFFFF_FFFF == 0
+                && !stopping.load(ordering: .sequentiallyConsistent)
+            {
+                unsafe pthread_cond_wait(wake, mutex)
+            }
+            sleepers.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+            unsafe pthread_mutex_unlock(mutex)
+            spins = 0
+        }
+    }
+}
+
+private func workerMain(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let context = unsafe context else { return nil }
+    let state = unsafe Unmanaged<SharedState>.fromOpaque(context).takeRetainedValue()
+    state.workerLoop()
+    return nil
+}
