@@ -11,7 +11,8 @@
 //   * exp is one polynomial (tk_expf_ref), evaluated with the same fused operations everywhere;
 //   * division and square root are IEEE; no reciprocal estimates; no contraction the source does not spell.
 //
-// A position's result never depends on how many rows, panels or threads took part.
+// A position's result never depends on how many rows, panels or threads took part. A NaN result is a NaN everywhere;
+// its sign and payload are not specified, except in the conversions.
 //
 // LAYOUTS (Formats/tandem-file.md, "Matrix layouts"). A weight matrix W[N, K] is stored in panels of 16 outputs;
 // N is padded with zero rows to a multiple of 16, K with zeros to `kp`.
@@ -81,14 +82,14 @@ typedef struct tk_attention {
     size_t begin;          ///< first visible position
     size_t end;            ///< one past the last visible position, > begin
     float scale;           ///< usually 1/sqrt(hd)
-    float *scores;         ///< scratch, heads * (end - begin rounded up to 16) floats
+    float *scores;         ///< scratch of heads * ((end - begin) rounded up to a multiple of 16) floats
     float *out;            ///< [heads, ldo]; each hd floats
     size_t ldo;
 } tk_attention;
 
 /// One instruction set's implementation of everything.
 typedef struct tk_kernels {
-    /// "scalar", "avx2", "avx512vnni", …
+    /// "scalar", "avx2", "avxvnni", "avx512vnni", "neon", "neon-dotprod".
     const char *name;
 
     /// y[r, n] = sum over groups i (in order) of fma((float)dot_i, wscale * ascale_i, acc), acc starting at +0, where
@@ -102,8 +103,8 @@ typedef struct tk_kernels {
 
     /// Quantises rows of x [rows, ldx] (k valid columns) to int8 with one scale per group of `ga`:
     /// amax = max |x| over the group; scale = amax / 127; inv = amax > 0 ? 127 / amax : 0;
-    /// q = clamp(round-half-even(x * inv), -127, 127); sums = sum of q. Columns k ..< kp are zero.
-    /// NaN elements quantise to 0 and do not take part in amax; an infinite amax gives scale inf and q 0.
+    /// q = clamp(round-half-even(x * inv), -127, 127), 0 where x * inv is NaN; sums = sum of q. Columns k ..< kp are zero.
+    /// So NaN elements quantise to 0 and do not take part in amax; an infinite amax gives scale inf and q 0.
     void (*quantize)(const float *x, size_t ldx, size_t rows, size_t k, size_t kp, size_t ga,
                      int8_t *q, size_t ldq, float *scales, int32_t *sums, size_t lds);
 
@@ -122,8 +123,9 @@ typedef struct tk_kernels {
     /// x += y.
     void (*add)(float *x, const float *y, size_t n);
 
-    /// For each head: s[t] = scale * dot(q, k[t]) (dot striped over the head's elements, fma), m = max s,
-    /// p[t] = exp(s[t] - m), sum striped over t - begin, out = (sum over t in order of fma(p[t], v[t], out)) * (1 / sum).
+    /// For each head: s[t] = scale * dot(q, k[t]) (dot striped over `stride` elements, fma, q being zero beyond hd),
+    /// m = max s, p[t] = exp(s[t] - m), sum striped over t - begin,
+    /// out = (sum over t in order of fma(p[t], v[t], out), starting at +0) * (1 / sum).
     void (*attention)(const tk_attention *args);
 
     /// In place: x = exp((x - max) * inv_temperature), divided by its striped sum (x * (1 / sum)). -inf gives 0.
@@ -133,7 +135,8 @@ typedef struct tk_kernels {
     /// First index of the greatest element; NaN never wins; 0 when all are NaN.
     size_t (*argmax)(const float *x, size_t n);
 
-    /// Exact conversions, round-half-even where narrowing; NaN becomes a quiet NaN.
+    /// Exact conversions, round-half-even where narrowing. Between f16 and f32 a NaN becomes quiet and keeps its sign
+    /// and the payload bits that fit; from bf16 the bits move unchanged.
     void (*f32_from_f16)(const uint16_t *x, size_t n, float *y);
     void (*f16_from_f32)(const float *x, size_t n, uint16_t *y);
     void (*f32_from_bf16)(const uint16_t *x, size_t n, float *y);
@@ -155,7 +158,8 @@ const tk_kernels *tk_isa_named(const char *name);
 /// +inf above 88.72, NaN stays NaN. Relative error below 2e-7.
 float tk_expf_ref(float x);
 
-/// log(x) for x > 0 in double, from IEEE operations only (the same bits on every machine). Relative error below 1e-14.
+/// log(x) in double, from IEEE operations only (the same bits on every machine). Relative error below 1e-15;
+/// -inf at 0, NaN below 0.
 double tk_log_ref(double x);
 
 /// Inverse frequencies of RoPE as the reference models compute them: out[i] = 1 / base^(2i/rotary) in float.
@@ -164,6 +168,7 @@ void tk_rope_frequencies(float base, size_t half, float *out);
 
 /// One position's table: out[i] = cos(a_i), out[half+i] = sin(a_i), a_i = (float)position * freq[i] rounded to float;
 /// the cosine and sine of that float are computed in double from IEEE operations only, then rounded to float.
+/// NaN where |a_i| >= 2^50.
 void tk_rope_row(size_t position, const float *freq, size_t half, float *out);
 
 /// Row n of a matrix in panel layout as k floats (value * scale, one rounding).

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Shared by every file of the kernels; not part of the public interface. Include it before any other header:
+// it switches off floating-point contraction, on which the determinism contract stands.
+
+#ifndef TK_INTERNAL_H
+#define TK_INTERNAL_H
+
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+#ifdef __FAST_MATH__
+#error "the kernels must not be built with -ffast-math: results would differ between machines"
+#endif
+
+#include "include/tandem_kernels.h"
+
+#include <string.h>
+
+#define TK_INLINE static inline __attribute__((always_inline, unused))
+
+// Unrolls the next loop completely; its trip count is a constant after inlining.
+#if defined(__clang__)
+#define TK_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define TK_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#if defined(__x86_64__)
+#define TK_X86 1
+#else
+#define TK_X86 0
+#endif
+
+#if defined(__aarch64__) && defined(__LITTLE_ENDIAN__)
+#define TK_ARM64 1
+#elif defined(__aarch64__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define TK_ARM64 1
+#else
+#define TK_ARM64 0
+#endif
+
+// exp: n = round-half-even(x * log2(e)) by adding and subtracting 1.5 * 2^23, r = x - n * ln 2 in two fused steps,
+// a degree-6 polynomial in r with relative error 3.1e-9, and n added to the exponent field.
+#define TK_EXP_MIN (-87.33f)
+#define TK_EXP_MAX 88.72f
+#define TK_EXP_LOG2E 0x1.715476p+0f
+#define TK_ROUND_MAGIC 0x1.8p+23f
+#define TK_EXP_LN2_HI 0x1.62e4p-1f
+#define TK_EXP_LN2_LO 0x1.7f7d1cp-20f
+#define TK_EXP_C2 0x1.fffffcp-2f
+#define TK_EXP_C3 0x1.555492p-3f
+#define TK_EXP_C4 0x1.5558f2p-5f
+#define TK_EXP_C5 0x1.123a2p-7f
+#define TK_EXP_C6 0x1.6a23cep-10f
+
+TK_INLINE uint32_t tk_bits(float x) {
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+TK_INLINE float tk_float(uint32_t u) {
+    float x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+TK_INLINE uint64_t tk_bits64(double x) {
+    uint64_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+TK_INLINE double tk_double(uint64_t u) {
+    double x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+TK_INLINE int32_t tk_load32(const void *p) {
+    int32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+TK_INLINE size_t tk_min(size_t a, size_t b) { return a < b ? a : b; }
+
+extern const tk_kernels tk_kernels_scalar;
+#if TK_X86
+extern const tk_kernels tk_kernels_avx2;
+extern const tk_kernels tk_kernels_avxvnni;
+extern const tk_kernels tk_kernels_avx512vnni;
+#endif
+#if TK_ARM64
+extern const tk_kernels tk_kernels_neon;
+extern const tk_kernels tk_kernels_neon_dotprod;
+#endif
+
+#endif

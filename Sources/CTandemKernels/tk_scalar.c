@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The specification of every kernel: clear first, fast second. Whatever another table does, it must give the bits
+// this one gives. Fused operations are spelled fmaf; everything else is one IEEE operation per operator.
+
+#include "tk_internal.h"
+
+#include <math.h>
+
+// Striped reduction: 16 lanes, then the fixed tree.
+static float tk_scalar_tree(float lanes[16]) {
+    for (size_t width = 8; width > 0; width /= 2) {
+        for (size_t i = 0; i < width; i++) lanes[i] += lanes[i + width];
+    }
+    return lanes[0];
+}
+
+float tk_expf_ref(float x) {
+    if (x != x) return x;
+    if (x < TK_EXP_MIN) return 0.0f;
+    if (x > TK_EXP_MAX) return INFINITY;
+    const float shifted = fmaf(x, TK_EXP_LOG2E, TK_ROUND_MAGIC);
+    const float n = shifted - TK_ROUND_MAGIC;
+    const float r = fmaf(n, -TK_EXP_LN2_LO, fmaf(n, -TK_EXP_LN2_HI, x));
+    float p = TK_EXP_C6;
+    p = fmaf(p, r, TK_EXP_C5);
+    p = fmaf(p, r, TK_EXP_C4);
+    p = fmaf(p, r, TK_EXP_C3);
+    p = fmaf(p, r, TK_EXP_C2);
+    p = fmaf(p, r, 1.0f);
+    p = fmaf(p, r, 1.0f);
+    // The low bits of `shifted` hold n; the product p * 2^n is exact because both ends of the range stay normal.
+    return tk_float(tk_bits(p) + (tk_bits(shifted) << 23));
+}
+
+// ---- Matrix products -------------------------------------------------------------------------------------------
+
+static void tk_scalar_dot_i8(const int8_t *w, const int8_t *q, size_t count, int32_t dots[16]) {
+    for (size_t n = 0; n < 16; n++) dots[n] = 0;
+    for (size_t k = 0; k < count; k += 4, w += 64, q += 4) {
+        for (size_t n = 0; n < 16; n++) {
+            dots[n] += w[n * 4] * q[0] + w[n * 4 + 1] * q[1] + w[n * 4 + 2] * q[2] + w[n * 4 + 3] * q[3];
+        }
+    }
+}
+
+static void tk_scalar_dot_i4(const uint8_t *w, const int8_t *q, size_t count, int32_t dots[16]) {
+    for (size_t n = 0; n < 16; n++) dots[n] = 0;
+    for (size_t k = 0; k < count; k += 8, w += 64, q += 8) {
+        for (size_t n = 0; n < 16; n++) {
+            for (size_t j = 0; j < 4; j++) {
+                const int byte = w[n * 4 + j];
+                dots[n] += ((byte & 15) - 8) * q[j] + ((byte >> 4) - 8) * q[j + 4];
+            }
+        }
+    }
+}
+
+static void tk_scalar_gemm_q(const tk_qgemm *a, size_t panel0, size_t panel1, int four_bit) {
+    const size_t panel_bytes = four_bit ? a->kp * 8 : a->kp * 16;
+    const size_t group_bytes = four_bit ? a->ga * 8 : a->ga * 16;
+    const size_t groups = a->kp / a->ga;
+    for (size_t panel = panel0; panel < panel1; panel++) {
+        const uint8_t *weights = (const uint8_t *)a->w + panel * panel_bytes;
+        const uint16_t *wscales = a->wscales + panel * (a->kp / a->gw) * 16;
+        for (size_t row = 0; row < a->rows; row++) {
+            float acc[16] = {0};
+            for (size_t g = 0; g < groups; g++) {
+                const int8_t *q = a->q + row * a->ldq + g * a->ga;
+                const uint8_t *w = weights + g * group_bytes;
+                int32_t dots[16];
+                if (four_bit) {
+                    tk_scalar_dot_i4(w, q, a->ga, dots);
+                } else {
+                    tk_scalar_dot_i8((const int8_t *)w, q, a->ga, dots);
+                }
+                const uint16_t *ws = wscales + g * a->ga / a->gw * 16;
+                const float as = a->scales[row * a->lds + g];
+                for (size_t n = 0; n < 16; n++) {
+                    acc[n] = fmaf((float)dots[n], tk_f32_from_f16(ws[n]) * as, acc[n]);
+                }
+            }
+            memcpy(a->y + row * a->ldy + panel * 16, acc, sizeof acc);
+        }
+    }
+}
+
+static void tk_scalar_gemm_i8(const tk_qgemm *a, size_t panel0, size_t panel1) {
+    tk_scalar_gemm_q(a, panel0, panel1, 0);
+}
+
+static void tk_scalar_gemm_i4(const tk_qgemm *a, size_t panel0, size_t panel1) {
+    tk_scalar_gemm_q(a, panel0, panel1, 1);
+}
+
+static void tk_scalar_gemm_f32(const tk_fgemm *a, size_t panel0, size_t panel1) {
+    for (size_t panel = panel0; panel < panel1; panel++) {
+        const float *w = a->w + panel * a->k * 16;
+        for (size_t row = 0; row < a->rows; row++) {
+            const float *x = a->x + row * a->ldx;
+            float acc[16] = {0};
+            for (size_t k = 0; k < a->k; k++) {
+                for (size_t n = 0; n < 16; n++) acc[n] = fmaf(x[k], w[k * 16 + n], acc[n]);
+            }
+            memcpy(a->y + row * a->ldy + panel * 16, acc, sizeof acc);
+        }
+    }
+}
+
+static void tk_scalar_quantize(const float *x, size_t ldx, size_t rows, size_t k, size_t kp, size_t ga, int8_t *q,
+                               size_t ldq, float *scales, int32_t *sums, size_t lds) {
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t g = 0; g < kp / ga; g++) {
+            const size_t first = g * ga;
+            const size_t valid = first < k ? tk_min(ga, k - first) : 0;
+            const float *in = x + row * ldx + first;
+            int8_t *out = q + row * ldq + first;
+            float amax = 0;
+            for (size_t i = 0; i < valid; i++) {
+                const float magnitude = fabsf(in[i]);
+                if (magnitude > amax) amax = magnitude;
+            }
+            const float inverse = amax > 0 ? 127.0f / amax : 0.0f;
+            int32_t sum = 0;
+            for (size_t i = 0; i < valid; i++) {
+                float value = in[i] * inverse;
+                if (value != value) value = 0;
+                if (value > 127.0f) value = 127.0f;
+                if (value < -127.0f) value = -127.0f;
+                // Round half to even: exact for |value| < 2^22.
+                const float rounded = (value + TK_ROUND_MAGIC) - TK_ROUND_MAGIC;
+                out[i] = (int8_t)rounded;
+                sum += out[i];
+            }
+            for (size_t i = valid; i < ga; i++) out[i] = 0;
+            scales[row * lds + g] = amax / 127.0f;
+            sums[row * lds + g] = sum;
+        }
+    }
+}
+
+// ---- Element-wise and row-wise ---------------------------------------------------------------------------------
+
+static void tk_scalar_rmsnorm(const float *x, const float *w, float eps, size_t n, float *y) {
+    float lanes[16] = {0};
+    for (size_t i = 0; i < n; i++) lanes[i % 16] = fmaf(x[i], x[i], lanes[i % 16]);
+    const float mean = tk_scalar_tree(lanes) / (float)n;
+    const float r = 1.0f / sqrtf(mean + eps);
+    for (size_t i = 0; i < n; i++) y[i] = (x[i] * r) * w[i];
+}
+
+static void tk_scalar_rope(float *x, size_t heads, size_t ld, size_t half, const float *cos_sin) {
+    for (size_t head = 0; head < heads; head++) {
+        float *a = x + head * ld;
+        float *b = a + half;
+        for (size_t i = 0; i < half; i++) {
+            const float c = cos_sin[i], s = cos_sin[half + i];
+            const float a0 = a[i], b0 = b[i];
+            a[i] = fmaf(a0, c, -(b0 * s));
+            b[i] = fmaf(b0, c, a0 * s);
+        }
+    }
+}
+
+static void tk_scalar_swiglu(const float *gate, const float *up, size_t n, float *y) {
+    for (size_t i = 0; i < n; i++) y[i] = (gate[i] / (1.0f + tk_expf_ref(-gate[i]))) * up[i];
+}
+
+static void tk_scalar_add(float *x, const float *y, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] += y[i];
+}
+
+static float tk_scalar_max(const float *x, size_t n) {
+    float max = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        if (x[i] > max) max = x[i];
+    }
+    return max;
+}
+
+static void tk_scalar_softmax(float *x, size_t n, float inv_temperature) {
+    const float max = tk_scalar_max(x, n);
+    float lanes[16] = {0};
+    for (size_t i = 0; i < n; i++) {
+        x[i] = tk_expf_ref((x[i] - max) * inv_temperature);
+        lanes[i % 16] += x[i];
+    }
+    const float inverse = 1.0f / tk_scalar_tree(lanes);
+    for (size_t i = 0; i < n; i++) x[i] *= inverse;
+}
+
+static size_t tk_scalar_argmax(const float *x, size_t n) {
+    const float max = tk_scalar_max(x, n);
+    for (size_t i = 0; i < n; i++) {
+        if (x[i] == max) return i;
+    }
+    return 0;
+}
+
+// ---- Attention -------------------------------------------------------------------------------------------------
+
+static float tk_scalar_kv(const void *base, int type, size_t index) {
+    if (type == TK_KV_F16) return tk_f32_from_f16(((const uint16_t *)base)[index]);
+    return ((const float *)base)[index];
+}
+
+static void tk_scalar_attention(const tk_attention *a) {
+    const size_t count = a->end - a->begin;
+    const size_t padded = (count + 15) / 16 * 16;
+    for (size_t head = 0; head < a->heads; head++) {
+        const float *q = a->q + head * a->ldq;
+        float *p = a->scores + head * padded;
+        float *out = a->out + head * a->ldo;
+
+        for (size_t t = 0; t < count; t++) {
+            float lanes[16] = {0};
+            for (size_t i = 0; i < a->stride; i++) {
+                const float qi = i < a->hd ? q[i] : 0.0f;
+                const float ki = tk_scalar_kv(a->k, a->type, (a->begin + t) * a->stride + i);
+                lanes[i % 16] = fmaf(qi, ki, lanes[i % 16]);
+            }
+            p[t] = a->scale * tk_scalar_tree(lanes);
+        }
+
+        const float max = tk_scalar_max(p, count);
+        float lanes[16] = {0};
+        for (size_t t = 0; t < count; t++) {
+            p[t] = tk_expf_ref(p[t] - max);
+            lanes[t % 16] += p[t];
+        }
+        const float inverse = 1.0f / tk_scalar_tree(lanes);
+
+        for (size_t i = 0; i < a->hd; i++) out[i] = 0;
+        for (size_t t = 0; t < count; t++) {
+            const size_t at = (a->begin + t) * a->stride;
+            for (size_t i = 0; i < a->hd; i++) out[i] = fmaf(p[t], tk_scalar_kv(a->v, a->type, at + i), out[i]);
+        }
+        for (size_t i = 0; i < a->hd; i++) out[i] *= inverse;
+    }
+}
+
+// ---- Conversions -----------------------------------------------------------------------------------------------
+
+float tk_f32_from_f16(uint16_t x) {
+    const uint32_t sign = (uint32_t)(x & 0x8000) << 16;
+    const uint32_t exponent = (x >> 10) & 31;
+    const uint32_t mantissa = x & 0x3ff;
+    if (exponent == 31) {
+        const uint32_t quiet = mantissa != 0 ? 0x400000 : 0;
+        return tk_float(sign | 0x7f800000 | quiet | (mantissa << 13));
+    }
+    if (exponent != 0) return tk_float(sign | ((exponent + 112) << 23) | (mantissa << 13));
+    // Zero and denormals: mantissa * 2^-24, exact.
+    return tk_float(sign | tk_bits((float)mantissa * 0x1p-24f));
+}
+
+uint16_t tk_f16_from_f32(float x) {
+    const uint32_t u = tk_bits(x);
+    const uint32_t sign = (u >> 16) & 0x8000;
+    const uint32_t magnitude = u & 0x7fffffff;
+    if (magnitude > 0x7f800000) return (uint16_t)(sign | 0x7e00 | ((magnitude >> 13) & 0x3ff));
+    if (magnitude >= 0x477ff000) return (uint16_t)(sign | 0x7c00);  // 65520 and above round to infinity
+    if (magnitude >= 0x38800000) {  // normal: rebias, round half to even on the 13 dropped bits
+        const uint32_t rebased = magnitude - (112u << 23);
+        return (uint16_t)(sign | ((rebased + 0xfff + ((rebased >> 13) & 1)) >> 13));
+    }
+    // Denormal: adding 0.5 leaves the value in units of 2^-24, rounded half to even by the addition itself.
+    return (uint16_t)(sign | (tk_bits(tk_float(magnitude) + 0.5f) - 0x3f000000));
+}
+
+static void tk_scalar_f32_from_f16(const uint16_t *x, size_t n, float *y) {
+    for (size_t i = 0; i < n; i++) y[i] = tk_f32_from_f16(x[i]);
+}
+
+static void tk_scalar_f16_from_f32(const float *x, size_t n, uint16_t *y) {
+    for (size_t i = 0; i < n; i++) y[i] = tk_f16_from_f32(x[i]);
+}
+
+static void tk_scalar_f32_from_bf16(const uint16_t *x, size_t n, float *y) {
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t bits = (uint32_t)x[i] << 16;
+        memcpy(y + i, &bits, sizeof bits);
+    }
+}
+
+const tk_kernels tk_kernels_scalar = {
+    .name = "scalar",
+    .gemm_i8 = tk_scalar_gemm_i8,
+    .gemm_i4 = tk_scalar_gemm_i4,
+    .gemm_f32 = tk_scalar_gemm_f32,
+    .quantize = tk_scalar_quantize,
+    .rmsnorm = tk_scalar_rmsnorm,
+    .rope = tk_scalar_rope,
+    .swiglu = tk_scalar_swiglu,
+    .add = tk_scalar_add,
+    .attention = tk_scalar_attention,
+    .softmax = tk_scalar_softmax,
+    .argmax = tk_scalar_argmax,
+    .f32_from_f16 = tk_scalar_f32_from_f16,
+    .f16_from_f32 = tk_scalar_f16_from_f32,
+    .f32_from_bf16 = tk_scalar_f32_from_bf16,
+};
