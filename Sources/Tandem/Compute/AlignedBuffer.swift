@@ -8,6 +8,7 @@ import Glibc
 /// The memory returns to the system when the last reference goes.
 ///
 /// Thread safety: the class only owns; whoever reads and writes through `base` keeps order among threads.
+@safe
 final class AlignedBuffer: @unchecked Sendable {
     /// First byte; aligned to a page.
     let base: UnsafeMutableRawPointer

@@ -36,13 +36,14 @@ final class ComputePool: Sendable {
         shared.stop()
     }
 
-    /// Calls `body(item)` once for every item of `0 ..< count`, in parallel, and returns when all are done.
+    /// Calls `body(item, thread)` once for every item of `0 ..< count`, in parallel, and returns when all are done.
     ///
+    /// `thread` is in `0 ..< threadCount` and no two bodies run with the same one at a time: it selects scratch memory.
     /// Everything the caller wrote before is visible to the body; everything the bodies wrote is visible after.
-    func run(_ count: Int, _ body: (Int) -> Void) {
+    func run(_ count: Int, _ body: (_ item: Int, _ thread: Int) -> Void) {
         if count <= 0 { return }
         if threadCount == 1 || count == 1 || count > Int(UInt32.max) {
-            for item in 0..<count { body(item) }
+            for item in 0..<count { body(item, 0) }
             return
         }
         withoutActuallyEscaping(body) { escapable in
@@ -57,7 +58,7 @@ final class ComputePool: Sendable {
 /// One job, on the stack of the thread that called `run`.
 private struct Job {
     let count: Int
-    let body: (Int) -> Void
+    let body: (Int, Int) -> Void
 }
 
 /// What the workers and the callers share.
@@ -65,6 +66,7 @@ private struct Job {
 /// `ticket` holds the job's number in its upper half and the items not yet claimed in its lower half. A claim is a
 /// compare-and-swap of the whole word, so a worker that still thinks of an older job can never take an item of a newer
 /// one, and a successful claim proves that the job it read is still waiting for that item.
+@safe
 private final class SharedState: @unchecked Sendable {
     private let ticket = Atomic<UInt64>(0)
     private let currentJob = Atomic<UInt>(0)
@@ -100,7 +102,8 @@ private final class SharedState: @unchecked Sendable {
 
     func startWorker() -> Bool {
         var thread = pthread_t()
-        let context = unsafe Unmanaged.passRetained(self)
+        let start = WorkerStart(state: self, thread: threads.count + 1)
+        let context = unsafe Unmanaged.passRetained(start)
         // Signals are the host's business: workers block them all, so that no handler runs on their stacks.
         var all = sigset_t()
         var previous = sigset_t()
@@ -121,7 +124,7 @@ private final class SharedState: @unchecked Sendable {
         unsafe pthread_mutex_lock(mutex)
         unsafe pthread_cond_broadcast(wake)
         unsafe pthread_mutex_unlock(mutex)
-        for thread in threads { unsafe pthread_join(thread, nil) }
+        for thread in threads { pthread_join(thread, nil) }
         threads = []
     }
 
@@ -140,7 +143,7 @@ private final class SharedState: @unchecked Sendable {
             unsafe pthread_mutex_unlock(mutex)
         }
 
-        while claimAndRun() {}
+        while claimAndRun(thread: 0) {}
 
         var spins = 0
         while completed.load(ordering: .acquiring) < count {
@@ -155,7 +158,7 @@ private final class SharedState: @unchecked Sendable {
     }
 
     /// Takes one item of the current job, if there is one, and runs it.
-    private func claimAndRun() -> Bool {
+    private func claimAndRun(thread: Int) -> Bool {
         var seen = ticket.load(ordering: .acquiring)
         while true {
             let remaining = seen & 0xFFFF_FFFF
@@ -169,16 +172,16 @@ private final class SharedState: @unchecked Sendable {
             }
             guard let job = unsafe UnsafeMutablePointer<Job>(bitPattern: address) else { return false }
             let count = unsafe job.pointee.count
-            unsafe job.pointee.body(count &- Int(remaining))
+            unsafe job.pointee.body(count &- Int(remaining), thread)
             completed.wrappingAdd(1, ordering: .releasing)
             return true
         }
     }
 
-    fileprivate func workerLoop() {
+    fileprivate func workerLoop(thread: Int) {
         var spins = 0
         while !stopping.load(ordering: .relaxed) {
-            if claimAndRun() {
+            if claimAndRun(thread: thread) {
                 spins = 0
                 continue
             }
@@ -201,9 +204,20 @@ private final class SharedState: @unchecked Sendable {
     }
 }
 
+/// What a new worker needs to know.
+private final class WorkerStart {
+    let state: SharedState
+    let thread: Int
+
+    init(state: SharedState, thread: Int) {
+        self.state = state
+        self.thread = thread
+    }
+}
+
 private func workerMain(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     guard let context = unsafe context else { return nil }
-    let state = unsafe Unmanaged<SharedState>.fromOpaque(context).takeRetainedValue()
-    state.workerLoop()
+    let start = unsafe Unmanaged<WorkerStart>.fromOpaque(context).takeRetainedValue()
+    start.state.workerLoop(thread: start.thread)
     return nil
 }

@@ -6,18 +6,25 @@ import Glibc
 ///
 /// At least 1. Reads `/sys/fs/cgroup` (version 2 and version 1); unreadable files mean no quota.
 public func availableProcessorCount() -> Int {
-    var set = cpu_set_t()
-    var count = 0
-    if unsafe sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 {
-        unsafe withUnsafeBytes(of: &set) { bytes in
-            for byte in unsafe bytes { count += byte.nonzeroBitCount }
-        }
-    }
+    var count = affinityCount() ?? 0
     if count == 0 { count = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
     if let quota = controlGroupQuota() {
         count = min(count, max(1, Int(quota.rounded(.up))))
     }
     return max(1, count)
+}
+
+/// Processors in the affinity mask of the process, or `nil` when unknown.
+private func affinityCount() -> Int? {
+    guard let status = readSmallFile("/proc/self/status") else { return nil }
+    for line in status.split(separator: "\n") where line.hasPrefix("Cpus_allowed:") {
+        var count = 0
+        for character in line.dropFirst("Cpus_allowed:".count) {
+            count += character.hexDigitValue?.nonzeroBitCount ?? 0
+        }
+        return count
+    }
+    return nil
 }
 
 /// CPU quota in processors, or `nil` when there is none.

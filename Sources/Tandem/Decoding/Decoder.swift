@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTandemKernels
+internal import TandemFormat
+internal import TandemTokenizer
+
+/// The caches of one session and the loop of tandem.md over them.
+///
+/// State between two passes: `tokens` are committed (their positions are in the lead model's cache); the newest token
+/// is not among them yet. Rolling back is shortening `tokens`; what lies beyond in the caches is overwritten later.
+///
+/// Thread safety: none; a decoder belongs to one session.
+final class Decoder {
+    let core: ModelCore
+    let contextSize: Int
+    let maxDraft: Int
+    private let batchSize: Int
+    private let keyValueType: KeyValueType
+    private let workspace: Workspace
+    private let primary: Transformer
+    private let secondary: Transformer?
+    private var primaryCache: KeyValueCache?
+    private var secondaryCache: KeyValueCache?
+    private var taps: TapBuffer?
+
+    /// Committed tokens of the lead model.
+    private(set) var tokens: [TokenID] = []
+    /// What the secondary's cache holds.
+    private var secondaryContent = SecondaryContent.nothing
+    private var lead = ModelRole.primary
+
+    /// Contents of the secondary's cache.
+    private enum SecondaryContent: Equatable {
+        /// Nothing that counts.
+        case nothing
+        /// Keys and values made of the primary's taps, for all committed tokens.
+        case derived
+        /// The secondary's own keys and values for the first `length` committed tokens.
+        case own(length: Int)
+    }
+
+    init(core: ModelCore, contextSize: Int, maxDraft: Int, batchSize: Int, keyValueType: KeyValueType)
+        throws(TandemError)
+    {
+        self.core = core
+        self.contextSize = contextSize
+        self.maxDraft = maxDraft
+        self.keyValueType = keyValueType
+        let rows = max(batchSize, maxDraft + 1)
+        self.batchSize = rows
+        var configurations = [core.primary.configuration]
+        if let secondary = core.secondary { configurations.append(secondary.configuration) }
+        workspace = try Workspace(
+            configurations: configurations, maxRows: rows, logitRows: maxDraft + 1, contextSize: contextSize,
+            threadCount: core.pool.threadCount)
+        let multiplier = unsafe Multiplier(
+            pool: core.pool, kernels: core.kernels.table, workspace: workspace)
+        primary = Transformer(weights: core.primary, multiplier: multiplier)
+        secondary = core.secondary.map { Transformer(weights: $0, multiplier: multiplier) }
+    }
+
+    /// Bytes reserved by caches and activations so far (touched only as they are used).
+    var reservedBytes: Int {
+        workspace.byteCount + (primaryCache?.byteCount ?? 0) + (secondaryCache?.byteCount ?? 0)
+    }
+
+    /// Forgets everything.
+    func reset() {
+        tokens.removeAll(keepingCapacity: true)
+        secondaryContent = .nothing
+    }
+
+    // MARK: - Prompt
+
+    /// Prepares the caches for `mode`, keeps the longest prefix of `prompt` they already hold, runs the rest, and
+    /// leaves the logits after the last prompt token in row 0 of the workspace.
+    /// - Returns: the number of prompt tokens that had to be run.
+    func prefill(_ prompt: [TokenID], mode: DecodingMode, cancellation: CancellationToken?) throws(TandemError)
+        -> Int
+    {
+        try prepareCaches(for: mode)
+        var common = 0
+        while common < min(tokens.count, prompt.count - 1), tokens[common] == prompt[common] { common += 1 }
+        truncate(to: common)
+
+        var position = common
+        while position < prompt.count {
+            let end = min(position + batchSize, prompt.count)
+            let block = prompt[position..<end]
+            let isLast = end == prompt.count
+            try runLead(block, position: position, logitRows: isLast ? block.count - 1..<block.count : 0..<0,
+                cancellation: cancellation)
+            commit(block, position: position)
+            position = end
+        }
+        return prompt.count - common
+    }
+
+    private func prepareCaches(for mode: DecodingMode) throws(TandemError) {
+        let wantedLead: ModelRole = mode == .secondary ? .secondary : .primary
+        if wantedLead != lead { reset() }
+        lead = wantedLead
+        if lead == .primary, primaryCache == nil {
+            primaryCache = try KeyValueCache(weights: core.primary, capacity: contextSize, type: keyValueType)
+        }
+        if mode != .primary, let weights = core.secondary, secondaryCache == nil {
+            secondaryCache = try KeyValueCache(weights: weights, capacity: contextSize, type: keyValueType)
+        }
+        switch mode {
+        case .primary:
+            secondaryContent = .nothing
+        case .secondary:
+            if case .own = secondaryContent {} else { reset(); secondaryContent = .own(length: 0) }
+        case .speed, .tandem:
+            if core.projections.isEmpty {
+                if case .own = secondaryContent {} else { secondaryContent = .own(length: 0) }
+            } else if secondaryContent != .derived {
+                // Taps of committed tokens are gone: run them again.
+                reset()
+                secondaryContent = .derived
+            }
+            if !core.projections.isEmpty, taps == nil {
+                taps = try TapBuffer(
+                    layerMap: core.layerMap, width: core.primary.configuration.hiddenSize, maxRows: batchSize)
+            }
+        }
+    }
+
+    private func truncate(to count: Int) {
+        tokens.removeSubrange(count...)
+        if case .own(let length) = secondaryContent { secondaryContent = .own(length: min(length, count)) }
+    }
+
+    /// Runs the lead model over a block.
+    private func runLead(
+        _ block: ArraySlice<TokenID>, position: Int, logitRows: Range<Int>, cancellation: CancellationToken?
+    ) throws(TandemError) {
+        if lead == .secondary, let secondary, let secondaryCache {
+            try secondary.forward(
+                block, position: position, cache: secondaryCache, taps: nil, logitRows: logitRows,
+                cancellation: cancellation)
+        } else if let primaryCache {
+            try primary.forward(
+                block, position: position, cache: primaryCache,
+                taps: secondaryContent == .derived ? taps : nil, logitRows: logitRows,
+                cancellation: cancellation)
+        }
+    }
+
+    /// Appends the first tokens of the block just run by the lead, and gives the secondary what is due to it.
+    private func commit(_ accepted: ArraySlice<TokenID>, position: Int) {
+        if secondaryContent == .derived, let secondary, let secondaryCache, let taps {
+            secondary.commit(
+                taps, projections: core.projections, layerMap: core.layerMap, rows: accepted.count,
+                position: position, cache: secondaryCache)
+        }
+        tokens.append(contentsOf: accepted)
+        if lead == .secondary { secondaryContent = .own(length: tokens.count) }
+    }
+
+    // MARK: - One step
+
+    /// Samples from row `row` of the logits of the last pass.
+    func distribution(row: Int, sampler: inout Sampler, history: [TokenID]) -> Distribution {
+        let role = lead == .primary ? core.primary : core.secondary ?? core.primary
+        return unsafe sampler.distribution(
+            logits: workspace.logits + row * workspace.logitStride,
+            vocabularySize: role.configuration.vocabularySize, history: history)
+    }
+
+    /// Tokens won by one pass of the lead model.
+    struct Step {
+        /// Accepted draft tokens, then the pass's own token.
+        var produced: [TokenID] = []
+        var drafted = 0
+        var accepted = 0
+    }
+
+    /// Drafts up to `draftCount` tokens after `newest`, runs the lead once and accepts.
+    ///
+    /// - Precondition: `tokens.count + 1 + draftCount <= contextSize` and `draftCount <= maxDraft`.
+    func step(
+        newest: TokenID, draftCount: Int, mode: DecodingMode, sampler: inout Sampler,
+        generator: inout SeededGenerator, endTokens: Set<TokenID>, cancellation: CancellationToken?
+    ) throws(TandemError) -> Step {
+        let position = tokens.count
+        var history = tokens
+        history.append(newest)
+        var drafts: [Distribution] = []
+        if draftCount > 0, let secondary, let secondaryCache {
+            try draft(
+                draftCount, secondary: secondary, cache: secondaryCache, history: &history,
+                distributions: &drafts, sampler: &sampler, generator: &generator, endTokens: endTokens,
+                cancellation: cancellation)
+        }
+        let block = history[position...]
+        try runLead(
+            block, position: position,
+            logitRows: mode == .tandem ? block.count - 1..<block.count : 0..<block.count,
+            cancellation: cancellation)
+
+        var step = Step()
+        step.drafted = drafts.count
+        let next: TokenID
+        if mode == .tandem {
+            step.accepted = drafts.count
+            next = distribution(row: 0, sampler: &sampler, history: history).sample(using: &generator)
+        } else {
+            (step.accepted, next) = verify(
+                block, drafts: drafts, position: position, sampler: &sampler, generator: &generator)
+        }
+        let accepted = block.prefix(step.accepted + 1)
+        commit(accepted, position: position)
+        if case .own(let length) = secondaryContent {
+            secondaryContent = .own(length: min(length, tokens.count))
+        }
+        step.produced = Array(accepted.dropFirst())
+        step.produced.append(next)
+        return step
+    }
+
+    /// Lets the secondary propose tokens; they are appended to `history`.
+    private func draft(
+        _ count: Int, secondary: Transformer, cache: KeyValueCache, history: inout [TokenID],
+        distributions: inout [Distribution], sampler: inout Sampler, generator: inout SeededGenerator,
+        endTokens: Set<TokenID>, cancellation: CancellationToken?
+    ) throws(TandemError) {
+        let vocabulary = secondary.weights.configuration.vocabularySize
+        for _ in 0..<count {
+            var first = history.count - 1
+            if case .own(let length) = secondaryContent {
+                // A plain draft model has to see every committed token itself, in blocks the workspace can hold.
+                first = length
+                while history.count - first > batchSize {
+                    try secondary.forward(
+                        history[first..<first + batchSize], position: first, cache: cache, taps: nil,
+                        logitRows: 0..<0, cancellation: cancellation)
+                    first += batchSize
+                    secondaryContent = .own(length: first)
+                }
+            }
+            let block = history[first...]
+            try secondary.forward(
+                block, position: first, cache: cache, taps: nil, logitRows: block.count - 1..<block.count,
+                cancellation: cancellation)
+            if case .own = secondaryContent { secondaryContent = .own(length: history.count) }
+            let proposal = unsafe sampler.distribution(
+                logits: workspace.logits, vocabularySize: vocabulary, history: history)
+            let token = proposal.sample(using: &generator)
+            distributions.append(proposal)
+            history.append(token)
+            if endTokens.contains(token) { break }
+        }
+    }
+
+    /// Accepts the longest prefix of the drafts by rejection sampling (greedy: by equality) and draws the next token.
+    ///
+    /// The produced tokens follow the lead's own distribution exactly (Leviathan et al. 2023, Chen et al. 2023).
+    private func verify(
+        _ block: ArraySlice<TokenID>, drafts: [Distribution], position: Int, sampler: inout Sampler,
+        generator: inout SeededGenerator
+    ) -> (accepted: Int, next: TokenID) {
+        var history = tokens
+        history.append(block[position])
+        for (row, proposal) in drafts.enumerated() {
+            let token = block[position + 1 + row]
+            let truth = distribution(row: row, sampler: &sampler, history: history)
+            if case .point(let expected) = truth, case .point = proposal {
+                if expected != token { return (row, expected) }
+            } else {
+                let p = Double(truth.probability(of: token))
+                let q = Double(proposal.probability(of: token))
+                if generator.uniform() * q >= p {
+                    return (row, truth.sampleResidual(minus: proposal, using: &generator))
+                }
+            }
+            history.append(token)
+        }
+        let last = distribution(row: drafts.count, sampler: &sampler, history: history)
+        return (drafts.count, last.sample(using: &generator))
+    }
+}

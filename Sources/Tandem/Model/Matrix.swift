@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTandemKernels
+internal import TandemFormat
+
+/// A weight matrix [rows, columns] in panel layout, used in place from the mapped file.
+///
+/// Thread safety: an immutable view; `TransformerWeights` keeps the bytes alive.
+@safe
+struct Matrix: @unchecked Sendable {
+    let encoding: TensorEncoding
+    /// Outputs (N).
+    let rows: Int
+    /// Inputs (K).
+    let columns: Int
+    /// K with the layout's padding.
+    let paddedColumns: Int
+    /// Elements of K that share one weight scale; 0 for float weights.
+    let weightGroup: Int
+    /// Elements of K that share one activation scale; 0 for float weights.
+    let activationGroup: Int
+    let panelCount: Int
+    let data: UnsafeRawPointer
+    let scales: UnsafePointer<UInt16>?
+
+    /// Bytes of weights in one panel of 16 outputs.
+    var panelBytes: Int {
+        switch encoding {
+        case .panelI8: paddedColumns &* 16
+        case .panelI4: paddedColumns &* 8
+        default: paddedColumns &* 64
+        }
+    }
+
+    /// Whether the kernels want quantised activations.
+    var isQuantized: Bool { encoding == .panelI8 || encoding == .panelI4 }
+
+    /// Reads row `row` as floats, as an embedding look-up does.
+    func gatherRow(_ row: Int, into output: UnsafeMutablePointer<Float>) {
+        switch encoding {
+        case .panelI8:
+            unsafe tk_gather_i8(data, scales, paddedColumns, weightGroup, row, columns, output)
+        case .panelI4:
+            unsafe tk_gather_i4(data, scales, paddedColumns, weightGroup, row, columns, output)
+        default:
+            unsafe tk_gather_f32(
+                data.assumingMemoryBound(to: Float.self), paddedColumns, row, columns, output)
+        }
+    }
+}

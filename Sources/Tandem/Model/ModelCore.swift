@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import TandemFormat
+
+/// Everything of a loaded model that sessions share.
+///
+/// Thread safety: immutable; the pool takes one job at a time from any number of threads.
+final class ModelCore: Sendable {
+    let file: TandemFile
+    let primary: TransformerWeights
+    let secondary: TransformerWeights?
+    /// One matrix [d_S, d_L] per secondary layer; empty when the file holds no tandem.
+    let projections: [Matrix]
+    /// Which primary depth feeds each secondary layer.
+    let layerMap: [Int]
+    let kernels: KernelTable
+    let pool: ComputePool
+
+    init(file: TandemFile, kernels: KernelTable, threadCount: Int) throws(TandemError) {
+        self.file = file
+        self.kernels = kernels
+        var loader = WeightLoader(file: file)
+        let manifest = file.manifest
+        if let configuration = manifest.secondary {
+            secondary = try TransformerWeights(
+                role: .secondary, configuration: configuration, loader: &loader)
+        } else {
+            secondary = nil
+        }
+        var projections: [Matrix] = []
+        if let tandem = manifest.tandem {
+            for index in tandem.layerMap.indices {
+                projections.append(try loader.matrix("tandem.projections.\(index)"))
+            }
+            layerMap = tandem.layerMap
+        } else {
+            layerMap = []
+        }
+        self.projections = projections
+        primary = try TransformerWeights(role: .primary, configuration: manifest.primary, loader: &loader)
+        pool = ComputePool(threadCount: threadCount)
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import TandemFormat
+internal import TandemTokenizer
+
+/// One generation: prompt, then step after step until something ends it.
+struct GenerationRun {
+    private let decoder: Decoder
+    private let parameters: GenerateParameters
+    private let mode: DecodingMode
+    private let draftCount: Int
+    private let cancellation: CancellationToken?
+    private let endTokens: Set<TokenID>
+    private var sampler: Sampler
+    private var generator: SeededGenerator
+    private var detokenizer: StreamingDetokenizer?
+    private var matcher: StopMatcher
+    private var result = GenerationResult()
+    private var remaining: Int
+
+    init(
+        model: TandemModel, decoder: Decoder, parameters: GenerateParameters, mode: DecodingMode,
+        draftCount: Int, cancellation: CancellationToken?
+    ) {
+        self.decoder = decoder
+        self.parameters = parameters
+        self.mode = mode
+        self.draftCount = draftCount
+        self.cancellation = cancellation
+        endTokens = parameters.ignoreEndTokens ? [] : model.endTokens
+        sampler = unsafe Sampler(parameters: parameters.sampling, kernels: model.core.kernels.table)
+        generator = SeededGenerator(seed: parameters.sampling.seed)
+        detokenizer = model.tokenizer?.makeDetokenizer(skipSpecialTokens: true)
+        matcher = StopMatcher(stops: parameters.stop)
+        remaining = parameters.maxTokens ?? Int.max
+    }
+
+    mutating func execute(prompt: [TokenID], onDelta: (String) -> Void) throws(TandemError) -> GenerationResult {
+        result.usage.promptTokens = prompt.count
+        let start = monotonicSeconds()
+        var ended = start
+        do throws(TandemError) {
+            let ran = try decoder.prefill(prompt, mode: mode, cancellation: cancellation)
+            result.timings.promptTokensRun = ran
+            result.usage.cachedPromptTokens = prompt.count - ran
+            ended = monotonicSeconds()
+            if remaining > 0 {
+                try produce(onDelta)
+            }
+        } catch .cancelled {
+            result.finishReason = .cancelled
+        }
+        let now = monotonicSeconds()
+        result.timings.promptSeconds = (ended > start ? ended : now) - start
+        result.timings.predictedSeconds = ended > start ? now - ended : 0
+        result.timings.predictedTokens = max(0, result.tokens.count - 1)
+        result.usage.completionTokens = result.tokens.count
+        flush(onDelta)
+        return result
+    }
+
+    private mutating func produce(_ onDelta: (String) -> Void) throws(TandemError) {
+        var newest = decoder.distribution(row: 0, sampler: &sampler, history: decoder.tokens)
+            .sample(using: &generator)
+        if take(newest, onDelta) { return }
+        while true {
+            if let cancellation, cancellation.isCancelled { throw .cancelled }
+            let room = decoder.contextSize - decoder.tokens.count - 1
+            guard room >= 0 else {
+                result.finishReason = .length
+                return
+            }
+            let step = try decoder.step(
+                newest: newest, draftCount: min(draftCount, room, remaining - 1), mode: mode,
+                sampler: &sampler, generator: &generator, endTokens: endTokens, cancellation: cancellation)
+            if mode != .secondary { result.speculative.primaryPasses += 1 }
+            result.speculative.drafted += step.drafted
+            result.speculative.accepted += step.accepted
+            for token in step.produced {
+                if take(token, onDelta) { return }
+                newest = token
+            }
+        }
+    }
+
+    /// Takes one produced token; returns whether generation ends with it.
+    private mutating func take(_ token: TokenID, _ onDelta: (String) -> Void) -> Bool {
+        result.tokens.append(token)
+        remaining -= 1
+        if endTokens.contains(token) {
+            result.finishReason = .stop
+            return true
+        }
+        if detokenizer != nil, let text = detokenizer?.append(token), show(text, onDelta) {
+            result.finishReason = .stop
+            return true
+        }
+        if remaining == 0 {
+            result.finishReason = .length
+            return true
+        }
+        return false
+    }
+
+    /// Shows text up to a stop text; returns whether one was met.
+    private mutating func show(_ text: String, _ onDelta: (String) -> Void) -> Bool {
+        if text.isEmpty { return false }
+        let (safe, stopped) = matcher.append(text)
+        if !safe.isEmpty {
+            result.text += safe
+            onDelta(safe)
+        }
+        if stopped { detokenizer = nil }
+        return stopped
+    }
+
+    /// Shows what was held back.
+    private mutating func flush(_ onDelta: (String) -> Void) {
+        guard detokenizer != nil else { return }
+        let tail = detokenizer?.finish() ?? ""
+        if show(tail, onDelta) { return }
+        let rest = matcher.finish()
+        if !rest.isEmpty {
+            result.text += rest
+            onDelta(rest)
+        }
+    }
+}

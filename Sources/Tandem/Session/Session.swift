@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+internal import TandemFormat
+public import TandemTokenizer
+
+/// One conversation with a model: its caches and the tokens they hold.
+///
+/// A new generation keeps what its prompt shares with the tokens already in the caches, so appending to a text costs only
+/// the new tokens.
+///
+/// ## Thread Safety
+/// A session runs one generation at a time; a second call meanwhile throws ``TandemError/sessionBusy``. Sessions of one
+/// model are independent and share its compute pool.
+///
+/// ## Memory
+/// Caches are reserved for the whole context, and touched as it fills.
+public final class Session: Sendable {
+    public let model: TandemModel
+    /// Positions the session can hold.
+    public let contextSize: Int
+    private let options: SessionOptions
+    private let decoder: Mutex<DecoderBox>
+    private let busy = Atomic<Bool>(false)
+
+    /// Hands the decoder from thread to thread; `busy` and the mutex keep order.
+    private struct DecoderBox: @unchecked Sendable {
+        let decoder: Decoder
+    }
+
+    init(model: TandemModel, options: SessionOptions) throws(TandemError) {
+        self.model = model
+        self.options = options
+        var limit = model.manifest.primary.maxPositions
+        if let secondary = model.manifest.secondary { limit = min(limit, secondary.maxPositions) }
+        let size = options.contextSize ?? limit
+        guard size <= limit else {
+            throw .invalidParameter(
+                name: "ctx-size", value: "\(size)", allowed: "at most \(limit), the models' own limit")
+        }
+        contextSize = size
+        let decoder = try Decoder(
+            core: model.core, contextSize: size, maxDraft: options.maxDraft,
+            batchSize: min(options.batchSize, size), keyValueType: options.keyValueType)
+        self.decoder = Mutex(DecoderBox(decoder: decoder))
+    }
+
+    /// Generates from a text; see ``generate(tokens:parameters:cancellation:onDelta:)``.
+    /// - Throws: also ``TandemError/noTokenizer``.
+    public func generate(
+        _ prompt: String, parameters: GenerateParameters, cancellation: CancellationToken? = nil,
+        onDelta: (String) -> Void = { _ in }
+    ) throws(TandemError) -> GenerationResult {
+        let ids = try model.tokenize(prompt)
+        return try generate(
+            tokens: ids, parameters: parameters, cancellation: cancellation, onDelta: onDelta)
+    }
+
+    /// Generates from token ids, on the calling thread.
+    ///
+    /// - Parameters:
+    ///   - tokens: the whole prompt, from the first position.
+    ///   - cancellation: stops the work within one layer; the result then says ``FinishReason/cancelled``.
+    ///   - onDelta: called with each new piece of text, always whole Unicode scalars. The pieces joined are the result's text.
+    /// - Throws: ``TandemError``; nothing is thrown for cancellation after the prompt was accepted.
+    public func generate(
+        tokens: [TokenID], parameters: GenerateParameters, cancellation: CancellationToken? = nil,
+        onDelta: (String) -> Void = { _ in }
+    ) throws(TandemError) -> GenerationResult {
+        let mode = try resolveMode(parameters.mode)
+        let draftCount = try resolveDraft(parameters.draftMax, mode: mode)
+        try check(prompt: tokens)
+        guard !busy.exchange(true, ordering: .acquiringAndReleasing) else { throw .sessionBusy }
+        defer { busy.store(false, ordering: .releasing) }
+        let box = decoder.withLock { $0 }
+        var run = GenerationRun(
+            model: model, decoder: box.decoder, parameters: parameters, mode: mode, draftCount: draftCount,
+            cancellation: cancellation)
+        return try run.execute(prompt: tokens, onDelta: onDelta)
+    }
+
+    /// Forgets all tokens; the next generation starts afresh.
+    /// - Throws: ``TandemError/sessionBusy``.
+    public func reset() throws(TandemError) {
+        guard !busy.exchange(true, ordering: .acquiringAndReleasing) else { throw .sessionBusy }
+        defer { busy.store(false, ordering: .releasing) }
+        decoder.withLock { $0.decoder.reset() }
+    }
+
+    private func resolveMode(_ wanted: DecodingMode?) throws(TandemError) -> DecodingMode {
+        let modes = model.availableModes
+        guard let wanted else { return modes[0] }
+        guard modes.contains(wanted) else {
+            let reason =
+                model.manifest.kind == .single
+                ? "it holds one model only; use 'primary', or pack a pair"
+                : "it holds no tandem projections; use 'speed', 'primary' or 'secondary'"
+            throw .modeUnavailable(mode: wanted.rawValue, reason: reason)
+        }
+        return wanted
+    }
+
+    private func resolveDraft(_ wanted: Int?, mode: DecodingMode) throws(TandemError) -> Int {
+        guard mode == .speed || mode == .tandem else { return 0 }
+        if let wanted {
+            guard wanted <= options.maxDraft else {
+                throw .invalidParameter(
+                    name: "draft-max", value: "\(wanted)",
+                    allowed: "at most \(options.maxDraft), the session's limit")
+            }
+            return wanted
+        }
+        return min(4, options.maxDraft)
+    }
+
+    private func check(prompt: [TokenID]) throws(TandemError) {
+        guard !prompt.isEmpty else { throw .emptyPrompt }
+        guard prompt.count < contextSize else {
+            throw .promptTooLong(tokens: prompt.count, contextSize: contextSize)
+        }
+        let vocabulary = model.manifest.primary.vocabularySize
+        for id in prompt where id < 0 || Int(id) >= vocabulary {
+            throw .invalidToken(id: Int(id), vocabularySize: vocabulary)
+        }
+    }
+}

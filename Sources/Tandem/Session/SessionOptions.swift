@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Sizes fixed when a session is made.
+public struct SessionOptions: Sendable, Equatable {
+    /// Positions of the context; `nil` = the smallest maximum of the models in the file.
+    public let contextSize: Int?
+    /// Prompt tokens that pass through the model in one block.
+    public let batchSize: Int
+    /// Largest block length γ that ``GenerateParameters/draftMax`` may ask for.
+    public let maxDraft: Int
+    /// Element type of the key/value caches.
+    public let keyValueType: KeyValueType
+
+    /// Checks and keeps the options.
+    /// - Throws: ``TandemError/invalidParameter(name:value:allowed:)``.
+    public init(
+        contextSize: Int? = nil, batchSize: Int = 64, maxDraft: Int = 16, keyValueType: KeyValueType = .f16
+    ) throws(TandemError) {
+        if let contextSize, contextSize < 2 {
+            throw .invalidParameter(name: "ctx-size", value: "\(contextSize)", allowed: "at least 2")
+        }
+        guard (1...4096).contains(batchSize) else {
+            throw .invalidParameter(name: "batch-size", value: "\(batchSize)", allowed: "in 1 ... 4096")
+        }
+        guard (0...64).contains(maxDraft) else {
+            throw .invalidParameter(name: "draft-max", value: "\(maxDraft)", allowed: "in 0 ... 64")
+        }
+        self.contextSize = contextSize
+        self.batchSize = batchSize
+        self.maxDraft = maxDraft
+        self.keyValueType = keyValueType
+    }
+
+    private init() {
+        contextSize = nil
+        batchSize = 64
+        maxDraft = 16
+        keyValueType = .f16
+    }
+
+    /// The models' own context, blocks of 64, f16 caches.
+    public static let `default` = SessionOptions()
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTandemKernels
+internal import TandemFormat
+
+/// One product that a block of activations takes part in: `output[r, n] = Σ_k input[r, k] · matrix[n, k]`.
+@safe
+struct Product {
+    let matrix: Matrix
+    /// [rows, outputStride]; `outputStride` at least the matrix's rows rounded up to 16.
+    let output: UnsafeMutablePointer<Float>
+    let outputStride: Int
+}
+
+/// Runs kernels over the pool: matrix products, and loops over the rows of a block.
+///
+/// Results never depend on how the work was cut: every output is computed by one call, in K order.
+@safe
+struct Multiplier {
+    let pool: ComputePool
+    let kernels: tk_kernels
+    let workspace: Workspace
+
+    /// Below this many bytes of weights a fork costs more than it gives.
+    private static let inlineBytes = 24 * 1024
+
+    /// Multiplies `rows` rows of `input` [rows, inputStride] by every matrix of `products` (all with the same K).
+    func multiply(
+        _ input: UnsafePointer<Float>, stride inputStride: Int, rows: Int, by products: [Product]
+    ) {
+        var index = 0
+        while index < products.count {
+            // Neighbours that read the same quantised activations share one fork.
+            let group = products[index].matrix.activationGroup
+            var end = index + 1
+            while end < products.count, products[end].matrix.activationGroup == group { end += 1 }
+            unsafe multiplyRun(
+                input, stride: inputStride, rows: rows, products: products[index..<end], group: group)
+            index = end
+        }
+    }
+
+    private func multiplyRun(
+        _ input: UnsafePointer<Float>, stride inputStride: Int, rows: Int, products: ArraySlice<Product>, group: Int
+    ) {
+        guard let first = products.first else { return }
+        if group > 0 {
+            unsafe quantize(
+                input, stride: inputStride, rows: rows, columns: first.matrix.columns,
+                paddedColumns: first.matrix.paddedColumns, group: group)
+        }
+
+        var totalPanels = 0
+        var totalBytes = 0
+        for product in products {
+            totalPanels &+= product.matrix.panelCount
+            totalBytes &+= product.matrix.panelCount &* product.matrix.panelBytes
+        }
+        let weight = totalBytes &* (1 &+ rows / 4)
+        if pool.threadCount == 1 || weight < Self.inlineBytes {
+            for product in products {
+                unsafe run(
+                    product, panels: 0..<product.matrix.panelCount, input: input, inputStride: inputStride,
+                    rows: rows)
+            }
+            return
+        }
+
+        // Items small enough that threads finish together, large enough to be worth a claim.
+        let perThread = (totalPanels &+ pool.threadCount &* 4 &- 1) / (pool.threadCount &* 4)
+        let panelWeight = max(1, weight / totalPanels)
+        let panelsPerItem = max(1, perThread, (8 * 1024) / panelWeight)
+        let itemCount = (totalPanels &+ panelsPerItem &- 1) / panelsPerItem
+        pool.run(itemCount) { item, _ in
+            var begin = item &* panelsPerItem
+            let end = min(begin &+ panelsPerItem, totalPanels)
+            var offset = 0
+            for product in products {
+                let count = product.matrix.panelCount
+                if begin < offset &+ count {
+                    let stop = min(end, offset &+ count)
+                    unsafe run(
+                        product, panels: (begin &- offset)..<(stop &- offset), input: input,
+                        inputStride: inputStride, rows: rows)
+                    begin = stop
+                    if begin >= end { return }
+                }
+                offset &+= count
+            }
+        }
+    }
+
+    private func run(
+        _ product: Product, panels: Range<Int>, input: UnsafePointer<Float>, inputStride: Int, rows: Int
+    ) {
+        let matrix = product.matrix
+        if matrix.isQuantized {
+            var arguments = unsafe tk_qgemm(
+                q: UnsafePointer(workspace.quantized), ldq: workspace.quantizedStride,
+                scales: UnsafePointer(workspace.quantizedScales),
+                sums: UnsafePointer(workspace.quantizedSums), lds: workspace.groupStride, rows: rows,
+                w: matrix.data, wscales: matrix.scales, kp: matrix.paddedColumns, ga: matrix.activationGroup,
+                gw: matrix.weightGroup, y: product.output, ldy: product.outputStride)
+            if matrix.encoding == .panelI8 {
+                unsafe kernels.gemm_i8(&arguments, panels.lowerBound, panels.upperBound)
+            } else {
+                unsafe kernels.gemm_i4(&arguments, panels.lowerBound, panels.upperBound)
+            }
+        } else {
+            var arguments = unsafe tk_fgemm(
+                x: input, ldx: inputStride, rows: rows, w: matrix.data.assumingMemoryBound(to: Float.self),
+                k: matrix.columns, y: product.output, ldy: product.outputStride)
+            unsafe kernels.gemm_f32(&arguments, panels.lowerBound, panels.upperBound)
+        }
+    }
+
+    private func quantize(
+        _ input: UnsafePointer<Float>, stride inputStride: Int, rows: Int, columns: Int, paddedColumns: Int,
+        group: Int
+    ) {
+        forEachRow(rows, cost: columns) { row, _ in
+            unsafe kernels.quantize(
+                input + row &* inputStride, inputStride, 1, columns, paddedColumns, group,
+                workspace.quantized + row &* workspace.quantizedStride, workspace.quantizedStride,
+                workspace.quantizedScales + row &* workspace.groupStride,
+                workspace.quantizedSums + row &* workspace.groupStride, workspace.groupStride)
+        }
+    }
+
+    /// Calls `body(row, thread)` for every row, in parallel when `rows` times `cost` (elements) is worth it.
+    func forEachRow(_ rows: Int, cost: Int, _ body: (_ row: Int, _ thread: Int) -> Void) {
+        if rows &* cost < 16 * 1024 {
+            for row in 0..<rows { body(row, 0) }
+        } else {
+            pool.run(rows, body)
+        }
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import TandemFormat
+
+/// Scratch memory of one session: activations for a block of up to `maxRows` positions of either model.
+///
+/// Thread safety: none; a workspace belongs to one session.
+@safe
+final class Workspace {
+    let maxRows: Int
+    /// Residual stream [maxRows, hidden].
+    let residual: UnsafeMutablePointer<Float>
+    /// Normalised activations [maxRows, hidden].
+    let normed: UnsafeMutablePointer<Float>
+    /// Queries, attention output and the product of the output projections: [maxRows, width].
+    let query: UnsafeMutablePointer<Float>
+    let key: UnsafeMutablePointer<Float>
+    let value: UnsafeMutablePointer<Float>
+    let attended: UnsafeMutablePointer<Float>
+    let projected: UnsafeMutablePointer<Float>
+    let gate: UnsafeMutablePointer<Float>
+    let up: UnsafeMutablePointer<Float>
+    /// Quantised activations [maxRows, quantizedStride] with scales and sums [maxRows, groupStride].
+    let quantized: UnsafeMutablePointer<Int8>
+    let quantizedScales: UnsafeMutablePointer<Float>
+    let quantizedSums: UnsafeMutablePointer<Int32>
+    let quantizedStride: Int
+    let groupStride: Int
+    /// Attention scores, one region per thread.
+    let scores: UnsafeMutablePointer<Float>
+    let scoresPerThread: Int
+    /// Logits [logitRows, logitStride].
+    let logits: UnsafeMutablePointer<Float>
+    let logitStride: Int
+    private let buffers: [AlignedBuffer]
+
+    init(
+        configurations: [ModelConfiguration], maxRows: Int, logitRows: Int, contextSize: Int, threadCount: Int
+    ) throws(TandemError) {
+        var hidden = 0
+        var queryWidth = 0
+        var keyWidth = 0
+        var feedForward = 0
+        var vocabulary = 0
+        var headsPerGroup = 1
+        for model in configurations {
+            hidden = max(hidden, model.hiddenSize)
+            queryWidth = max(queryWidth, model.headCount * model.headSize)
+            keyWidth = max(keyWidth, model.keyValueHeadCount * model.headSize)
+            feedForward = max(feedForward, model.intermediateSize)
+            vocabulary = max(vocabulary, model.vocabularySize)
+            headsPerGroup = max(headsPerGroup, model.headCount / model.keyValueHeadCount)
+        }
+        let padded = { (count: Int) in (count + 15) & ~15 }
+        // Quantised rows are padded to a multiple of the largest group a matrix may use ("row" pads to 64).
+        quantizedStride = (max(hidden, queryWidth, feedForward) + 127) & ~127
+        groupStride = quantizedStride / 32
+        scoresPerThread = headsPerGroup * padded(contextSize)
+        logitStride = padded(vocabulary)
+        self.maxRows = maxRows
+
+        var owned: [AlignedBuffer] = []
+        func floats(_ rows: Int, _ width: Int, _ purpose: String) throws(TandemError)
+            -> UnsafeMutablePointer<Float>
+        {
+            guard let bytes = byteProduct(rows, width, 4) else {
+                throw TandemError.outOfMemory(requestedBytes: Int.max, purpose: purpose)
+            }
+            let buffer = try AlignedBuffer(byteCount: bytes, purpose: purpose)
+            owned.append(buffer)
+            return unsafe buffer.pointer(to: Float.self)
+        }
+        unsafe residual = try floats(maxRows, padded(hidden), "activations")
+        unsafe normed = try floats(maxRows, padded(hidden), "activations")
+        unsafe query = try floats(maxRows, padded(queryWidth), "activations")
+        unsafe key = try floats(maxRows, padded(keyWidth), "activations")
+        unsafe value = try floats(maxRows, padded(keyWidth), "activations")
+        unsafe attended = try floats(maxRows, padded(queryWidth), "activations")
+        unsafe projected = try floats(maxRows, padded(hidden), "activations")
+        unsafe gate = try floats(maxRows, padded(feedForward), "activations")
+        unsafe up = try floats(maxRows, padded(feedForward), "activations")
+        unsafe quantizedScales = try floats(maxRows, groupStride, "activations")
+        unsafe scores = try floats(threadCount, scoresPerThread, "attention scores")
+        unsafe logits = try floats(logitRows, logitStride, "logits")
+        let bytes = try AlignedBuffer(byteCount: maxRows * quantizedStride, purpose: "activations")
+        let sums = try AlignedBuffer(byteCount: maxRows * groupStride * 4, purpose: "activations")
+        owned.append(bytes)
+        owned.append(sums)
+        unsafe quantized = bytes.pointer(to: Int8.self)
+        unsafe quantizedSums = sums.pointer(to: Int32.self)
+        buffers = owned
+    }
+
+    /// Bytes reserved.
+    var byteCount: Int { buffers.reduce(0) { $0 + $1.byteCount } }
+}
