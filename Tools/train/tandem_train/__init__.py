@@ -1,0 +1,3 @@
+"""Train, distil, evaluate and export Tandem Transformers (arXiv 2402.08644)."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,138 @@
+"""The tandem checkpoint directory (Formats/tandem-checkpoint.md, version 1): reading and writing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from .errors import TrainError
+from .hf import load_model, read_safetensors, save_model, write_generation_config
+from .model import LlamaLM
+from .tandem import Projections, check_pair
+
+FORMAT, VERSION = "tandem-checkpoint", 1
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+
+
+@dataclass
+class Bundle:
+    """A tandem (or, without projections, a vanilla pair) with its baselines, all weights in float32."""
+
+    primary: LlamaLM
+    secondary: LlamaLM
+    projections: Projections | None
+    gamma: int = 2
+    baselines: dict[str, LlamaLM] = field(default_factory=dict)
+    provenance: dict = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """``tandem`` or ``pair``."""
+        return "tandem" if self.projections is not None else "pair"
+
+
+def write_bundle(bundle: Bundle, out: Path, tokenizer: Path | None, dtype: torch.dtype = torch.bfloat16) -> None:
+    """Writes a checkpoint directory; ``tandem.json`` comes last, so that an interrupted write is not a checkpoint.
+
+    ``tokenizer`` is the directory whose tokenizer files are copied (None: the directory gets none).
+    Raises ``TrainError`` when there is no tokenizer there.
+    """
+    check_pair(bundle.primary.config, bundle.secondary.config)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "tandem.json").unlink(missing_ok=True)
+    manifest: dict = {"format": FORMAT, "version": VERSION, "kind": bundle.kind}
+    manifest |= {"primary": "primary", "secondary": "secondary"}
+    save_model(bundle.primary, out / "primary", dtype)
+    save_model(bundle.secondary, out / "secondary", dtype)
+    if bundle.projections is not None:
+        tensors = {
+            f"tandem.projections.{j}.weight": p.weight.detach().to("cpu", dtype).contiguous()
+            for j, p in enumerate(bundle.projections.projections)
+        }
+        save_file(tensors, str(out / "tandem.safetensors"), metadata={"format": "pt"})
+        manifest |= {"projections": "tandem.safetensors", "layer_map": bundle.projections.layer_map}
+    manifest["gamma"] = bundle.gamma
+    if tokenizer is not None:
+        if not (tokenizer / "tokenizer.json").is_file():
+            raise TrainError(f"no tokenizer.json in {tokenizer}")
+        for name in _TOKENIZER_FILES:
+            if (tokenizer / name).is_file() and tokenizer.resolve() != out.resolve():
+                shutil.copyfile(tokenizer / name, out / name)
+        manifest["tokenizer"] = "tokenizer.json"
+    write_generation_config(out, bundle.primary.config.bos, bundle.primary.config.eos)
+    if bundle.baselines:
+        manifest["baselines"] = {name: f"secondary-{name}" for name in bundle.baselines}
+        for name, model in bundle.baselines.items():
+            save_model(model, out / f"secondary-{name}", dtype)
+    manifest["provenance"] = bundle.provenance
+    temporary = out / ".tandem.json.tmp"
+    temporary.write_text(json.dumps(manifest, indent=2) + "\n")
+    temporary.replace(out / "tandem.json")
+
+
+def read_manifest(directory: Path) -> dict:
+    """Reads and checks ``tandem.json``. Raises ``TrainError`` naming the field."""
+    file = directory / "tandem.json"
+    if not file.is_file():
+        raise TrainError(f"no tandem.json in {directory}: give a tandem checkpoint directory")
+    try:
+        manifest = json.loads(file.read_text())
+    except ValueError as error:
+        raise TrainError(f"{file} is not JSON: {error}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise TrainError(f"{file}: format must be {FORMAT!r}")
+    if manifest.get("version") != VERSION:
+        raise TrainError(f"{file}: version {manifest.get('version')!r} is not supported, this trainer reads {VERSION}")
+    if manifest.get("kind") not in ("tandem", "pair"):
+        raise TrainError(f"{file}: kind must be 'tandem' or 'pair', not {manifest.get('kind')!r}")
+    needed = ["primary", "secondary"] + (["projections"] if manifest["kind"] == "tandem" else [])
+    baselines = manifest.get("baselines", {})
+    if not isinstance(baselines, dict):
+        raise TrainError(f"{file}: baselines must be an object")
+    for key, value in [(k, manifest.get(k)) for k in needed] + [(f"baselines.{k}", v) for k, v in baselines.items()]:
+        if not isinstance(value, str) or not value or value.startswith("/") or ".." in Path(value).parts:
+            raise TrainError(f"{file}: {key} must be a path inside the directory, not {value!r}")
+    gamma = manifest.get("gamma", 2)
+    if type(gamma) is not int or not 1 <= gamma <= 64:
+        raise TrainError(f"{file}: gamma must be an integer from 1 to 64, not {gamma!r}")
+    if manifest["kind"] == "tandem":
+        entries = manifest.get("layer_map")
+        if not isinstance(entries, list) or not all(type(entry) is int for entry in entries):
+            raise TrainError(f"{file}: layer_map must be a list of integers")
+    return manifest
+
+
+def read_projections(file: Path, primary: LlamaLM, secondary: LlamaLM, layer_map: list[int]) -> Projections:
+    """Reads ``tandem.safetensors``. Raises ``TrainError`` for missing or misshapen tensors."""
+    projections = Projections(primary.config, secondary.config, layer_map)
+    tensors = read_safetensors(file)
+    with torch.no_grad():
+        for j, projection in enumerate(projections.projections):
+            name = f"tandem.projections.{j}.weight"
+            if name not in tensors:
+                raise TrainError(f"{file}: tensor {name} is missing")
+            if tensors[name].shape != projection.weight.shape:
+                raise TrainError(
+                    f"{file}: {name} has shape {list(tensors[name].shape)}, needs {list(projection.weight.shape)}"
+                )
+            projection.weight.copy_(tensors[name].float())
+    return projections
+
+
+def read_bundle(directory: Path) -> Bundle:
+    """Reads a whole checkpoint directory in float32. Raises ``TrainError``."""
+    manifest = read_manifest(directory)
+    primary, secondary = (load_model(directory / manifest[role]) for role in ("primary", "secondary"))
+    check_pair(primary.config, secondary.config)
+    projections = None
+    if manifest["kind"] == "tandem":
+        projections = read_projections(directory / manifest["projections"], primary, secondary, manifest["layer_map"])
+    baselines = {name: load_model(directory / path) for name, path in manifest.get("baselines", {}).items()}
+    for model in baselines.values():
+        check_pair(primary.config, model.config)
+    return Bundle(primary, secondary, projections, manifest.get("gamma", 2), baselines, manifest.get("provenance", {}))

@@ -1,0 +1,137 @@
+"""Tokenised corpora: one flat little-endian file of token ids per source, and the deterministic batch sampler."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from .errors import TrainError
+from .text import iter_documents
+from .tokenizer import end_of_text_id, fingerprint
+
+
+def prepare(files: list[Path], tokenizer: Tokenizer, out: Path) -> dict:
+    """Tokenises text files into ``out/NAME.bin`` (uint16, or uint32 above 65,536 entries) and ``out/index.json``.
+
+    Every document ends with the end-of-text id. Returns the index.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    eot = end_of_text_id(tokenizer)
+    vocab = tokenizer.get_vocab_size(with_added_tokens=True)
+    dtype = np.uint16 if vocab <= 1 << 16 else np.uint32
+    index = {
+        "vocab_size": vocab,
+        "end_of_text": eot,
+        "dtype": np.dtype(dtype).name,
+        "tokenizer": fingerprint(tokenizer),
+        "sources": {},
+    }
+    for file in files:
+        pieces, count, batch = [], 0, []
+        for document in iter_documents(file):
+            batch.append(document)
+            count += 1
+            if len(batch) == 256:
+                pieces += _encode(tokenizer, batch, eot, dtype)
+                batch = []
+        pieces += _encode(tokenizer, batch, eot, dtype)
+        tokens = np.concatenate(pieces) if pieces else np.zeros(0, dtype)
+        tokens.tofile(out / f"{file.stem}.bin")
+        index["sources"][file.stem] = {"tokens": int(tokens.size), "documents": count, "bytes": file.stat().st_size}
+    (out / "index.json").write_text(json.dumps(index, indent=2) + "\n")
+    return index
+
+
+def _encode(tokenizer: Tokenizer, texts: list[str], eot: int, dtype) -> list[np.ndarray]:
+    encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
+    return [np.array(encoding.ids + [eot], dtype=dtype) for encoding in encodings]
+
+
+@dataclass
+class Corpus:
+    """Memory-mapped tokens of one prepared folder."""
+
+    folder: Path
+    index: dict = field(init=False)
+
+    def __post_init__(self) -> None:
+        file = self.folder / "index.json"
+        if not file.is_file():
+            raise TrainError(f"no prepared corpus at {self.folder}: run `tandem_train prepare` first")
+        self.index = json.loads(file.read_text())
+
+    def tokens(self, source: str) -> np.ndarray:
+        """All token ids of one source. Raises ``TrainError`` for an unknown name or a truncated file."""
+        if source not in self.index["sources"]:
+            known = ", ".join(sorted(self.index["sources"]))
+            raise TrainError(f"no source {source!r} in {self.folder}: it holds {known}")
+        array = np.memmap(self.folder / f"{source}.bin", dtype=self.index["dtype"], mode="r")
+        if array.size != self.index["sources"][source]["tokens"]:
+            raise TrainError(f"{source}.bin holds {array.size} tokens, its index says otherwise: prepare it again")
+        return array
+
+    def check_vocabulary(self, tokenizer: Tokenizer) -> None:
+        """Raises ``TrainError`` when the corpus was tokenised with another tokenizer."""
+        if self.index["tokenizer"] != fingerprint(tokenizer):
+            raise TrainError(f"{self.folder} was prepared with another tokenizer: run `tandem_train prepare` again")
+
+
+class Sampler:
+    """Deterministic batches from a weighted mix of sources.
+
+    Each source is cut into windows of ``length + 1`` tokens, visited once per epoch in a fresh order and from a fresh
+    offset. The sources take turns so that the drawn counts follow the weights. The state is the counts alone.
+    """
+
+    def __init__(self, corpus: Corpus, mix: dict[str, float], length: int, seed: int) -> None:
+        if not mix or min(mix.values()) <= 0:
+            raise TrainError("the data mix needs at least one source, every weight above zero")
+        self.names = list(mix)
+        total = sum(mix.values())
+        self.weights = [mix[name] / total for name in self.names]
+        self.arrays = [corpus.tokens(name) for name in self.names]
+        self.length, self.seed = length, seed
+        self.drawn = [0] * len(self.names)
+        self._orders: dict[int, tuple[int, int, np.ndarray]] = {}
+        for name, array in zip(self.names, self.arrays):
+            if array.size < 2 * (length + 1):
+                raise TrainError(f"source {name} has {array.size} tokens, too few for windows of {length + 1}")
+
+    def state(self) -> dict:
+        """What a checkpoint must keep to continue with the same batches."""
+        return {"names": self.names, "drawn": list(self.drawn)}
+
+    def restore(self, state: dict) -> None:
+        """Continues where ``state`` was taken. Raises ``TrainError`` when the sources differ."""
+        if state["names"] != self.names:
+            raise TrainError(f"the checkpoint was trained on {state['names']}, not on {self.names}: use the same --mix")
+        self.drawn = list(state["drawn"])
+
+    def batch(self, rows: int, rank: int = 0, world: int = 1) -> torch.Tensor:
+        """The next ``rows`` windows over all ranks; returns this rank's share, int64 ``[rows / world, length + 1]``."""
+        windows = []
+        for row in range(rows):
+            total = sum(self.drawn) + 1
+            deficits = [weight * total - drawn for weight, drawn in zip(self.weights, self.drawn)]
+            source = int(np.argmax(deficits))
+            if row % world == rank:
+                windows.append(self._window(source, self.drawn[source]))
+            self.drawn[source] += 1
+        return torch.from_numpy(np.stack(windows))
+
+    def _window(self, source: int, position: int) -> np.ndarray:
+        array, span = self.arrays[source], self.length + 1
+        per_epoch = array.size // span - 1
+        epoch, place = divmod(position, per_epoch)
+        cached = self._orders.get(source)
+        if cached is None or cached[0] != epoch:
+            rng = np.random.default_rng([self.seed, source, epoch])
+            cached = (epoch, int(rng.integers(span)), rng.permutation(per_epoch))
+            self._orders[source] = cached
+        start = cached[1] + int(cached[2][place]) * span
+        return np.asarray(array[start : start + span], dtype=np.int64)
