@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// A regular file, mapped read-only as a whole. The only owner of its mapping, which ends with it.
+///
+/// Thread safety: immutable; the mapped bytes are never written through it.
+@safe final class MappedFile: Sendable {
+    let path: String
+    let count: Int
+    /// The first bytes of the file, read rather than mapped.
+    let prefix: [UInt8]
+    private let descriptor: FileDescriptor
+    nonisolated(unsafe) private let base: UnsafeRawPointer
+
+    init(path: String) throws(FormatError) {
+        let descriptor = try FileDescriptor(opening: path)
+        let count = try descriptor.regularFileSize()
+        guard count > 0 else { throw .emptyFile(path: path) }
+        let prefix = try descriptor.read(at: 0, count: min(count, HeaderLayout.maximumSize))
+        let address = unsafe mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor.number, 0)
+        guard let address = unsafe address, unsafe address != MAP_FAILED else {
+            throw .system(operation: "map", path: path, code: errno)
+        }
+        self.path = path
+        self.count = count
+        self.prefix = prefix
+        self.descriptor = descriptor
+        unsafe base = UnsafeRawPointer(address)
+    }
+
+    deinit {
+        unsafe munmap(UnsafeMutableRawPointer(mutating: base), count)
+    }
+
+    /// The mapped bytes of a range that lies inside the file. They are valid as long as this object is.
+    @unsafe func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer {
+        unsafe UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count)
+    }
+
+    /// A copy of a range, read through the descriptor: what is checked cannot change afterwards, and a file that
+    /// shrank since it was opened gives an error instead of a signal.
+    func read(_ range: Range<Int>) throws(FormatError) -> [UInt8] {
+        try descriptor.read(at: range.lowerBound, count: range.count)
+    }
+
+    /// Gives the kernel a hint about a range; never fails, because hints have no effect on results.
+    func advise(_ advice: MemoryAdvice, _ range: Range<Int>) {
+        let page = sysconf(Int32(_SC_PAGESIZE))
+        guard page > 0 else { return }
+        var (low, high) = (range.lowerBound, range.upperBound)
+        if advice == .dontNeed {
+            low = roundUp(low, to: page)
+            high = high == count ? high : high & ~(page - 1)
+        } else {
+            low &= ~(page - 1)
+        }
+        guard low < high else { return }
+        unsafe _ = madvise(UnsafeMutableRawPointer(mutating: base + low), high - low, advice.flag)
+    }
+}
+
+/// How a chunk's bytes will be used next.
+public enum MemoryAdvice: Sendable {
+    case normal
+    /// In order: read ahead far, drop behind.
+    case sequential
+    /// Here and there: do not read ahead.
+    case random
+    /// Soon: start reading.
+    case willNeed
+    /// Not soon: pages wholly inside the chunk may be dropped; they are read again when touched.
+    case dontNeed
+
+    fileprivate var flag: Int32 {
+        switch self {
+        case .normal: Int32(MADV_NORMAL)
+        case .sequential: Int32(MADV_SEQUENTIAL)
+        case .random: Int32(MADV_RANDOM)
+        case .willNeed: Int32(MADV_WILLNEED)
+        case .dontNeed: Int32(MADV_DONTNEED)
+        }
+    }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// A file that appears under its name only when it is complete.
+///
+/// Bytes go to a temporary file beside the target, named after it and this process. ``commit()`` makes them durable
+/// and renames the file; without it the temporary file is removed. The temporary file is locked while it is written,
+/// so that one left behind by a process that was killed can be told from one in use.
+///
+/// Not thread-safe: one owner at a time.
+final class OutputFile {
+    let path: String
+    private let temporary: String
+    private let file: FileDescriptor
+    private var buffer: [UInt8] = []
+    private var committed = false
+    /// Bytes appended so far, buffered ones included.
+    private(set) var count = 0
+
+    private static let bufferSize = 1 << 20
+
+    init(path: String) throws(FormatError) {
+        self.path = path
+        temporary = "\(path).partial-\(getpid())"
+        try OutputFile.checkTarget(path)
+        file = try OutputFile.create(temporary, for: path)
+        buffer.reserveCapacity(OutputFile.bufferSize)
+    }
+
+    deinit {
+        if !committed { unsafe unlink(temporary) }
+    }
+
+    /// Appends bytes.
+    func write(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {
+        if buffer.count + bytes.count > OutputFile.bufferSize { try flush() }
+        if bytes.count >= OutputFile.bufferSize {
+            try unsafe writeAll(bytes, at: count)
+        } else {
+            unsafe buffer.append(contentsOf: bytes)
+        }
+        count += bytes.count
+    }
+
+    func write(_ bytes: [UInt8]) throws(FormatError) {
+        try unsafe withBytes(bytes) { (raw) throws(FormatError) in try unsafe write(raw) }
+    }
+
+    /// Appends zeros up to a multiple of `alignment`.
+    func pad(to alignment: Int) throws(FormatError) {
+        let missing = roundUp(count, to: alignment) - count
+        if missing > 0 { try write([UInt8](repeating: 0, count: missing)) }
+    }
+
+    /// Overwrites bytes written before.
+    func overwrite(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FormatError) {
+        try flush()
+        try unsafe writeAll(bytes, at: offset)
+    }
+
+    /// Reads back bytes written before.
+    func read(at offset: Int, count: Int) throws(FormatError) -> [UInt8] {
+        try flush()
+        return try file.read(at: offset, count: count)
+    }
+
+    /// Drops everything from `offset` on.
+    func truncate(to offset: Int) throws(FormatError) {
+        try flush()
+        guard retrying({ ftruncate(file.number, offset) }) == 0 else { throw failure("truncate") }
+        count = offset
+    }
+
+    /// Makes the file durable and visible under its name. Nothing may be written afterwards.
+    func commit() throws(FormatError) {
+        try flush()
+        guard retrying({ fsync(file.number) }) == 0 else { throw failure("sync") }
+        guard unsafe rename(temporary, path) == 0 else { throw failure("rename to") }
+        committed = true
+        try OutputFile.syncDirectory(of: path)
+    }
+
+    private func flush() throws(FormatError) {
+        guard !buffer.isEmpty else { return }
+        let at = count - buffer.count
+        try unsafe withBytes(buffer) { (raw) throws(FormatError) in try unsafe writeAll(raw, at: at) }
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    private func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FormatError) {
+        guard let base = bytes.baseAddress else { return }
+        var done = 0
+        while done < bytes.count {
+            let wrote = retrying { unsafe pwrite(file.number, base + done, bytes.count - done, offset + done) }
+            guard wrote > 0 else { throw failure("write") }
+            done += wrote
+        }
+    }
+
+    private func failure(_ operation: String) -> FormatError {
+        OutputFile.error(operation, path, errno)
+    }
+
+    private static func error(_ operation: String, _ path: String, _ code: Int32) -> FormatError {
+        code == ENOSPC || code == EDQUOT
+            ? .diskFull(path: path) : .system(operation: operation, path: path, code: code)
+    }
+
+    /// Only a regular file may be replaced.
+    private static func checkTarget(_ path: String) throws(FormatError) {
+        guard !path.isEmpty, !path.utf8.contains(0) else { throw .noSuchFile(path: path) }
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else {
+            if errno == ENOENT { return }
+            throw error("create", path, errno)
+        }
+        switch status.st_mode & mode_t(S_IFMT) {
+        case mode_t(S_IFREG): return
+        case mode_t(S_IFDIR): throw .isDirectory(path: path)
+        default: throw .notRegularFile(path: path)
+        }
+    }
+
+    private static func create(_ temporary: String, for path: String) throws(FormatError) -> FileDescriptor {
+        for attempt in 0..<2 {
+            let number = retrying { unsafe open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666) }
+            if number >= 0 {
+                let file = FileDescriptor(number: number, path: path)
+                guard flock(number, LOCK_EX | LOCK_NB) == 0 || errno == ENOLCK || errno == EOPNOTSUPP else {
+                    throw error("lock", path, errno)
+                }
+                return file
+            }
+            guard errno == EEXIST, attempt == 0, removeStale(temporary) else {
+                throw errno == EEXIST
+                    ? .misuse("'\(path)' is being written already (see '\(temporary)')")
+                    : error("create", path, errno)
+            }
+        }
+        throw .misuse("'\(path)' is being written already (see '\(temporary)')")
+    }
+
+    /// Removes a temporary file that nobody writes any more.
+    private static func removeStale(_ temporary: String) -> Bool {
+        let number = retrying { unsafe open(temporary, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) }
+        guard number >= 0 else { return false }
+        defer { _ = close(number) }
+        guard flock(number, LOCK_EX | LOCK_NB) == 0 else { return false }
+        return unsafe unlink(temporary) == 0
+    }
+
+    /// Makes the rename durable. File systems that cannot sync a directory say so with EINVAL.
+    private static func syncDirectory(of path: String) throws(FormatError) {
+        var directory = "."
+        if let slash = path.lastIndex(of: "/") {
+            directory = slash == path.startIndex ? "/" : String(path[..<slash])
+        }
+        let number = retrying { unsafe open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard number >= 0 else { return }
+        defer { _ = close(number) }
+        guard retrying({ fsync(number) }) == 0 || errno == EINVAL else {
+            throw error("sync the directory of", path, errno)
+        }
+    }
+}
+
+/// `withUnsafeBytes` that keeps the error's type.
+func withBytes<R>(
+    _ bytes: [UInt8], _ body: (UnsafeRawBufferPointer) throws(FormatError) -> R
+) throws(FormatError) -> R {
+    let result: Result<R, FormatError> = unsafe bytes.withUnsafeBytes { raw in
+        do throws(FormatError) { return .success(try unsafe body(raw)) } catch { return .failure(error) }
+    }
+    return try result.get()
+}
