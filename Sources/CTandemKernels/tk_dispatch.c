@@ -45,8 +45,13 @@ static const struct {
 } tk_tables[] = {
     {&tk_kernels_scalar, tk_always},
 #if TK_X86
+
+
+    {&tk_kernels_avx512vnni, tk_has_avx512vnni},
 #endif
 #if TK_ARM64
+    {&tk_kernels_neon, tk_always},
+    {&tk_kernels_neon_dotprod, tk_has_dotprod},
 #endif
 };
 

@@ -89,6 +89,18 @@ TK_INLINE int32_t tk_load32(const void *p) {
 
 TK_INLINE size_t tk_min(size_t a, size_t b) { return a < b ? a : b; }
 
+// Panels of `bytes` each that together stay in a second-level cache while several row blocks pass over them.
+TK_INLINE size_t tk_chunk_panels(size_t bytes) {
+    const size_t chunk = (size_t)192 * 1024 / bytes;
+    return chunk > 0 ? chunk : 1;
+}
+
+// Size of the next row block when `left` rows remain: blocks of nearly equal size, none above `limit`.
+TK_INLINE size_t tk_row_block(size_t left, size_t limit) {
+    const size_t blocks = (left + limit - 1) / limit;
+    return (left + blocks - 1) / blocks;
+}
+
 extern const tk_kernels tk_kernels_scalar;
 #if TK_X86
 extern const tk_kernels tk_kernels_avx2;
