@@ -18,9 +18,9 @@ final class Decoder {
     private let keyValueType: KeyValueType
     private let workspace: Workspace
     private let primary: Transformer
-    private let secondary: Transformer?
+    let secondary: Transformer?
     private var primaryCache: KeyValueCache?
-    private var secondaryCache: KeyValueCache?
+    private(set) var secondaryCache: KeyValueCache?
     private var taps: TapBuffer?
 
     /// Committed tokens of the lead model.
@@ -96,7 +96,7 @@ final class Decoder {
         return prompt.count - common
     }
 
-    private func prepareCaches(for mode: DecodingMode) throws(TandemError) {
+    func prepareCaches(for mode: DecodingMode) throws(TandemError) {
         let wantedLead: ModelRole = mode == .secondary ? .secondary : .primary
         if wantedLead != lead { reset() }
         lead = wantedLead
@@ -132,7 +132,7 @@ final class Decoder {
     }
 
     /// Runs the lead model over a block.
-    private func runLead(
+    func runLead(
         _ block: ArraySlice<TokenID>, position: Int, logitRows: Range<Int>, cancellation: CancellationToken?
     ) throws(TandemError) {
         if lead == .secondary, let secondary, let secondaryCache {
@@ -148,7 +148,7 @@ final class Decoder {
     }
 
     /// Appends the first tokens of the block just run by the lead, and gives the secondary what is due to it.
-    private func commit(_ accepted: ArraySlice<TokenID>, position: Int) {
+    func commit(_ accepted: ArraySlice<TokenID>, position: Int) {
         if secondaryContent == .derived, let secondary, let secondaryCache, let taps {
             secondary.commit(
                 taps, projections: core.projections, layerMap: core.layerMap, rows: accepted.count,
@@ -160,12 +160,17 @@ final class Decoder {
 
     // MARK: - One step
 
-    /// Samples from row `row` of the logits of the last pass.
+    /// Logits of row `row` of the last pass.
+    func logits(row: Int) -> UnsafePointer<Float> {
+        unsafe UnsafePointer(workspace.logits + row * workspace.logitStride)
+    }
+
+    /// The lead's distribution at row `row` of its last pass.
     func distribution(row: Int, sampler: inout Sampler, history: [TokenID]) -> Distribution {
         let role = lead == .primary ? core.primary : core.secondary ?? core.primary
         return unsafe sampler.distribution(
-            logits: workspace.logits + row * workspace.logitStride,
-            vocabularySize: role.configuration.vocabularySize, history: history)
+            logits: logits(row: row), vocabularySize: role.configuration.vocabularySize,
+            history: history)
     }
 
     /// Tokens won by one pass of the lead model.
@@ -245,7 +250,7 @@ final class Decoder {
                 cancellation: cancellation)
             if case .own = secondaryContent { secondaryContent = .own(length: history.count) }
             let proposal = unsafe sampler.distribution(
-                logits: workspace.logits, vocabularySize: vocabulary, history: history)
+                logits: logits(row: 0), vocabularySize: vocabulary, history: history)
             let token = proposal.sample(using: &generator)
             distributions.append(proposal)
             history.append(token)

@@ -87,6 +87,23 @@ public final class Session: Sendable {
         decoder.withLock { $0.decoder.reset() }
     }
 
+    /// Gives `body` the decoder after checking what an evaluation needs.
+    func withDecoder(
+        checking tokens: [TokenID], blockLength: Int, _ body: (Decoder) throws(TandemError) -> Void
+    ) throws(TandemError) {
+        guard (1...max(1, options.maxDraft)).contains(blockLength) else {
+            throw .invalidParameter(
+                name: "block-length", value: "\(blockLength)", allowed: "in 1 ... \(max(1, options.maxDraft))")
+        }
+        guard tokens.count <= contextSize else {
+            throw .promptTooLong(tokens: tokens.count, contextSize: contextSize)
+        }
+        try checkVocabulary(tokens)
+        guard !busy.exchange(true, ordering: .acquiringAndReleasing) else { throw .sessionBusy }
+        defer { busy.store(false, ordering: .releasing) }
+        try body(decoder.withLock { $0 }.decoder)
+    }
+
     private func resolveMode(_ wanted: DecodingMode?) throws(TandemError) -> DecodingMode {
         let modes = model.availableModes
         guard let wanted else { return modes[0] }
@@ -118,8 +135,12 @@ public final class Session: Sendable {
         guard prompt.count < contextSize else {
             throw .promptTooLong(tokens: prompt.count, contextSize: contextSize)
         }
+        try checkVocabulary(prompt)
+    }
+
+    private func checkVocabulary(_ tokens: [TokenID]) throws(TandemError) {
         let vocabulary = model.manifest.primary.vocabularySize
-        for id in prompt where id < 0 || Int(id) >= vocabulary {
+        for id in tokens where id < 0 || Int(id) >= vocabulary {
             throw .invalidToken(id: Int(id), vocabularySize: vocabulary)
         }
     }

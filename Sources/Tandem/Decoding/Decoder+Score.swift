@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import TandemTokenizer
+
+extension Decoder {
+    /// Runs `tokens` from position 0 in blocks of `blockLength` and shows every position's logits.
+    ///
+    /// In a tandem the secondary runs each block before the primary's representations of it are committed, exactly as
+    /// when it drafts, but over the given tokens. A plain second model runs over its own cache. The decoder is reset.
+    /// `visit` gets the position, the primary's logits, and the secondary's (empty when there is none).
+    func score(
+        _ tokens: [TokenID], blockLength: Int, cancellation: CancellationToken?,
+        visit: (Int, UnsafePointer<Float>, [Float]) -> Void
+    ) throws(TandemError) {
+        reset()
+        defer { reset() }
+        let vocabulary = core.primary.configuration.vocabularySize
+        try prepareCaches(for: core.secondary == nil ? .primary : .speed)
+        var position = 0
+        while position < tokens.count {
+            let end = min(position + blockLength, tokens.count)
+            let block = tokens[position..<end]
+            let secondaryLogits = try scoreSecondary(block, position: position, cancellation: cancellation)
+            try runLead(block, position: position, logitRows: 0..<block.count, cancellation: cancellation)
+            for row in 0..<block.count {
+                let part =
+                    secondaryLogits.isEmpty
+                    ? [] : Array(secondaryLogits[row * vocabulary..<(row + 1) * vocabulary])
+                unsafe visit(position + row, logits(row: row), part)
+            }
+            commit(block, position: position)
+            position = end
+        }
+    }
+
+    /// The secondary's logits over a block, row after row; empty when there is no secondary.
+    private func scoreSecondary(
+        _ block: ArraySlice<TokenID>, position: Int, cancellation: CancellationToken?
+    ) throws(TandemError) -> [Float] {
+        guard let secondary, let secondaryCache else { return [] }
+        try secondary.forward(
+            block, position: position, cache: secondaryCache, taps: nil, logitRows: 0..<block.count,
+            cancellation: cancellation)
+        let vocabulary = secondary.weights.configuration.vocabularySize
+        var result: [Float] = []
+        result.reserveCapacity(block.count * vocabulary)
+        for row in 0..<block.count {
+            unsafe result.append(contentsOf: UnsafeBufferPointer(start: logits(row: row), count: vocabulary))
+        }
+        return result
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTandemKernels
+public import TandemTokenizer
+
+/// The logits of one position of an evaluated text.
+public struct EvaluatedPosition: Sendable {
+    /// 0-based position; the logits predict the token at `position + 1`.
+    public let position: Int
+    /// The primary's logits [vocabulary].
+    public let primary: [Float]
+    /// The secondary's logits [vocabulary]; empty when the file holds one model. In a tandem they are those of a
+    /// secondary that attends to the primary's representations for all earlier blocks of γ tokens.
+    public let secondary: [Float]
+}
+
+/// Statistics of both models over a text.
+public struct Evaluation: Sendable, Equatable {
+    public internal(set) var primary = PredictionStatistics()
+    /// Compared with the primary; `nil` when the file holds one model.
+    public internal(set) var secondary: PredictionStatistics?
+}
+
+extension Session {
+    /// Runs given tokens through the models without generating, in blocks of `blockLength`, as the tandem decodes.
+    ///
+    /// - Parameters:
+    ///   - tokens: at most `contextSize`.
+    ///   - blockLength: γ, in 1 ... `maxDraft`; the primary's logits do not depend on it.
+    ///   - visit: called for each position in order.
+    /// - Throws: ``TandemError/promptTooLong(tokens:contextSize:)``, ``TandemError/invalidToken(id:vocabularySize:)``,
+    ///   ``TandemError/sessionBusy``, ``TandemError/cancelled``, ``TandemError/invalidParameter(name:value:allowed:)``.
+    /// - Complexity: one forward pass of both models over the tokens. The session is reset.
+    public func logits(
+        tokens: [TokenID], blockLength: Int = 2, cancellation: CancellationToken? = nil,
+        visit: (EvaluatedPosition) -> Void
+    ) throws(TandemError) {
+        let vocabulary = model.manifest.primary.vocabularySize
+        try withDecoder(checking: tokens, blockLength: blockLength) { (decoder) throws(TandemError) in
+            try unsafe decoder.score(tokens, blockLength: blockLength, cancellation: cancellation) {
+                (position, primary, secondary) in
+                let own = unsafe [Float](UnsafeBufferPointer(start: primary, count: vocabulary))
+                visit(EvaluatedPosition(position: position, primary: own, secondary: secondary))
+            }
+        }
+    }
+
+    /// Statistics of the predictions for a text; see ``logits(tokens:blockLength:cancellation:visit:)``.
+    public func evaluate(
+        tokens: [TokenID], blockLength: Int = 2, cancellation: CancellationToken? = nil
+    ) throws(TandemError) -> Evaluation {
+        let vocabulary = model.manifest.primary.vocabularySize
+        var result = Evaluation()
+        if model.manifest.secondary != nil { result.secondary = PredictionStatistics() }
+        let kernels = unsafe model.core.kernels.table
+        try withDecoder(checking: tokens, blockLength: blockLength) { (decoder) throws(TandemError) in
+            try unsafe decoder.score(tokens, blockLength: blockLength, cancellation: cancellation) {
+                (position, primary, secondary) in
+                guard position + 1 < tokens.count else { return }
+                let next = Int(tokens[position + 1])
+                let truth = unsafe LogitRow(primary, count: vocabulary, kernels: kernels)
+                result.primary.add(truth, next: next, reference: nil)
+                guard !secondary.isEmpty else { return }
+                let row = unsafe secondary.withUnsafeBufferPointer { buffer in
+                    unsafe buffer.baseAddress.map { unsafe LogitRow($0, count: vocabulary, kernels: kernels) }
+                }
+                if let row { result.secondary?.add(row, next: next, reference: truth) }
+            }
+        }
+        return result
+    }
+}
