@@ -9,7 +9,7 @@ import argparse
 import sys
 
 from . import __version__
-from .commands import inspect, prepare, training
+from .commands import inspect, prepare, results, training
 from .errors import TrainError
 
 
@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (prepare, training, inspect):
+    for module in (prepare, training, results, inspect):
         module.register(commands)
     return top
 

@@ -65,10 +65,12 @@ class Task(Protocol):
 
 
 class Loop:
-    """Trains a task in a folder; continues from the checkpoint there, if any."""
+    """Trains a task in a folder. ``meta`` describes the models, it is kept in the checkpoint for ``export``."""
 
-    def __init__(self, task: Task, plan: Plan, corpus: Corpus, out: Path, runtime: Runtime, log_every: float = 20.0) -> None:
-        self.task, self.plan, self.out, self.runtime, self.log_every = task, plan, out, runtime, log_every
+    seconds_between_reports = 10.0
+
+    def __init__(self, task: Task, plan: Plan, corpus: Corpus, out: Path, runtime: Runtime, meta: dict) -> None:
+        self.task, self.plan, self.out, self.runtime, self.meta = task, plan, out, runtime, meta
         lengths = {plan.length, plan.final_length or plan.length}
         self.samplers = {length: Sampler(corpus, plan.mix, length, plan.seed) for length in sorted(lengths)}
         self.optimizers = {
@@ -88,6 +90,7 @@ class Loop:
         if self.runtime.leads:
             checkpoint.write_atomic(self.file, {
                 "step": self.step,
+                "meta": self.meta,
                 "plan": asdict(self.plan),
                 "samplers": {length: sampler.state() for length, sampler in self.samplers.items()},
                 "modules": {b: {n: m.state_dict() for n, m in ms.items()} for b, ms in self.task.branches.items()},
@@ -150,7 +153,7 @@ class Loop:
             self.step += 1
             self.history.append([self.step, *values])
             now = time.monotonic()
-            if runtime.leads and (now - shown > self.log_every or self.step == plan.steps):
+            if runtime.leads and (now - shown >= self.seconds_between_reports or self.step == plan.steps):
                 shown = now
                 self._report(names, values, (now - began) / (self.step - first), rows * length, factor)
             if self.step % plan.save_every == 0 or self.step == plan.steps or self._stop:

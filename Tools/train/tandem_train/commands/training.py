@@ -1,9 +1,147 @@
-"""``pretrain``, ``train``, ``evaluate`` and ``export``."""
+"""``pretrain`` and ``train``."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
+
+from .. import export
+from ..config import ModelConfig
+from ..data import Corpus
+from ..errors import TrainError
+from ..hf import load_model
+from ..loop import Loop, write_history
+from ..model import LlamaLM
+from ..plot import plot_losses
+from ..pretrain import Pretraining
+from ..tandem import check_pair, default_layer_map
+from ..tandem_task import BRANCHES, DEFAULT_BRANCHES, TandemTraining
+from ..tokenizer import fingerprint, load_tokenizer
+from .options import add_numbers, add_plan, add_runtime, make_plan, start_runtime
+
+_SIZES = {
+    "hidden": (int, 384, "residual width"),
+    "layers": (int, 6, "layers"),
+    "heads": (int, 6, "attention heads"),
+    "kv-heads": (int, 2, "key-value heads"),
+    "head-dim": (int, 64, "size of a head"),
+    "ff": (int, 1024, "width of the feed-forward"),
+    "context": (int, 512, "largest position + 1"),
+}
 
 
 def register(commands: argparse._SubParsersAction) -> None:
     """Adds the subcommands."""
+    one = commands.add_parser(
+        "pretrain", help="train one model from scratch",
+        description="Trains one Llama-family model from scratch; writes OUT/model (Hugging Face layout), OUT/loss.png.",
+    )
+    add_numbers(one.add_argument_group("model"), _SIZES)
+    one.add_argument("--untied", action="store_true", help="give the head its own matrix")
+    one.add_argument("--tokenizer", type=Path, required=True, help="tokenizer.json, or a folder that holds one")
+    add_plan(one, 2000)
+    add_runtime(one)
+    one.set_defaults(run=_pretrain)
+
+    two = commands.add_parser(
+        "train", help="train a tandem and its baselines over a pair of models",
+        description="Freezes the primary and trains the secondary with projections (branch 'tandem'), the secondary "
+        "alone (branch 'alone') and distilled (branch 'distilled') on the same windows; writes OUT/checkpoint, OUT/loss.png. "
+        "Under torchrun the batch is divided over the processes.",
+    )
+    two.add_argument("--primary", type=Path, required=True, help="Hugging Face model directory (Llama family)")
+    two.add_argument("--secondary", type=Path, required=True, help="Hugging Face model directory with the same tokenizer")
+    two.add_argument("--tokenizer", type=Path, help="folder with tokenizer.json (default: the primary's)")
+    two.add_argument("--layer-map", help="taps, one per secondary layer: primary layers applied, as in 3,6 (default: spread evenly)")
+    two.add_argument("--branches", nargs="+", default=list(DEFAULT_BRANCHES), metavar="NAME",
+                     help=f"any of {', '.join(BRANCHES)} (default {' '.join(DEFAULT_BRANCHES)})")
+    two.add_argument("--stage-one", type=float, default=0.3, help="share of the steps with cross-entropy only (default 0.3)")
+    two.add_argument("--gamma", type=int, default=2, help="block length to note in the checkpoint (default 2)")
+    two.add_argument("--gamma-max", type=int, default=8, help="largest block length drawn in training (default 8)")
+    two.add_argument("--gamma-power", type=float, default=0.5, help="block length g is drawn with weight g^-POWER (default 0.5)")
+    two.add_argument("--ship", nargs="*", default=["distilled"], metavar="NAME", help="baselines kept in the checkpoint (default distilled)")
+    add_plan(two, 1000)
+    add_runtime(two)
+    two.set_defaults(run=_train)
+
+
+def _finish(loop: Loop, title: str) -> None:
+    loop.run()
+    if loop.runtime.leads:
+        names = list(loop.task.branches)
+        write_history(loop.out, names, loop.history)
+        plot_losses(loop.out / "loss.png", names, loop.history, title)
+        export.export(loop.out, loop.out / loop.meta["product"])
+        print(loop.out / loop.meta["product"])
+    loop.runtime.barrier()
+
+
+def _start(loop: Loop) -> None:
+    if loop.resume() and loop.runtime.leads:
+        print(f"continuing from step {loop.step} in {loop.out}", file=sys.stderr)
+    loop.runtime.barrier()
+
+
+def _pretrain(options: argparse.Namespace) -> None:
+    runtime, plan, corpus = start_runtime(options), make_plan(options), Corpus(options.data)
+    tokenizer = load_tokenizer(options.tokenizer)
+    corpus.check_vocabulary(tokenizer)
+    eot = corpus.index["end_of_text"]
+    config = ModelConfig(
+        corpus.index["vocab_size"], options.hidden, options.layers, options.heads, options.kv_heads, options.head_dim,
+        options.ff, options.context, tied=not options.untied, bos=eot, eos=eot,
+    )
+    if max(plan.length, plan.final_length) > config.max_positions:
+        raise TrainError(f"windows of {max(plan.length, plan.final_length)} tokens exceed --context {config.max_positions}")
+    model = LlamaLM(config)
+    model.initialise(options.seed)
+    task = Pretraining(model.to(runtime.device), runtime, options.compile)
+    meta = {"kind": "pretrain", "product": "model", "config": config.to_dict(), "tokenizer": str(options.tokenizer)}
+    loop = Loop(task, plan, corpus, options.out, runtime, meta)
+    _start(loop)
+    _finish(loop, f"Pre-training, {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters")
+
+
+def _train(options: argparse.Namespace) -> None:
+    runtime, plan, corpus = start_runtime(options), make_plan(options), Corpus(options.data)
+    primary, secondary = load_model(options.primary), load_model(options.secondary)
+    check_pair(primary.config, secondary.config)
+    source = options.tokenizer or options.primary
+    corpus.check_vocabulary(load_tokenizer(source))
+    _same_tokenizer(source, options.secondary)
+    longest = min(primary.config.max_positions, secondary.config.max_positions)
+    if max(plan.length, plan.final_length) > longest:
+        raise TrainError(f"windows of {max(plan.length, plan.final_length)} tokens exceed the models' context of {longest}")
+    layer_map = _layer_map(options.layer_map, primary, secondary)
+    task = TandemTraining(
+        primary, secondary, layer_map, runtime, branches=options.branches, stage_one=options.stage_one,
+        gamma_max=options.gamma_max, gamma_power=options.gamma_power, seed=options.seed, compiled=options.compile,
+    )
+    meta = {
+        "kind": "train", "product": "checkpoint", "primary": str(options.primary), "tokenizer": str(source),
+        "secondary": secondary.config.to_dict(), "layer_map": layer_map, "gamma": options.gamma, "ship": options.ship,
+        "stage_one": options.stage_one, "gamma_max": options.gamma_max, "gamma_power": options.gamma_power,
+    }
+    loop = Loop(task, plan, corpus, options.out, runtime, meta)
+    _start(loop)
+    _finish(loop, "Tandem and baselines")
+
+
+def _layer_map(text: str | None, primary: LlamaLM, secondary: LlamaLM) -> list[int]:
+    if text is None:
+        return default_layer_map(primary.config.num_layers, secondary.config.num_layers)
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise TrainError(f"--layer-map {text}: give integers separated by commas, as in 3,6") from None
+
+
+def _same_tokenizer(primary: Path, secondary: Path) -> None:
+    """Raises ``TrainError`` when the secondary's directory has a tokenizer that maps text to other ids."""
+    if not (secondary / "tokenizer.json").is_file():
+        return
+    if fingerprint(load_tokenizer(primary)) != fingerprint(load_tokenizer(secondary)):
+        raise TrainError(f"the tokenizers in {primary} and {secondary} differ: a tandem needs two models with one tokenizer")
+
+

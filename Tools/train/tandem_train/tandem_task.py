@@ -1,0 +1,121 @@
+"""The training task of a tandem and its baselines: one frozen primary pass, three independent branches.
+
+``tandem``     secondary and projections; stage 1 cross-entropy, stage 2 half cross-entropy, half distillation.
+``distilled``  the secondary alone with half cross-entropy, half distillation throughout (the paper's Gecko-Distil).
+``alone``      the secondary alone with cross-entropy throughout (the paper's Gecko).
+``tandem-ce``  the tandem with cross-entropy throughout (the paper's Tandem-CE); not trained unless asked for.
+
+All branches start from the same secondary and see the same windows. The stages and the mix are section 3 of the paper;
+drawing the block length anew per sequence is ours, it keeps the gain deeper into a block.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import TrainError
+from .model import LlamaLM
+from .pretrain import cross_entropy
+from .runtime import Runtime
+from .tandem import Projections, block_masks, tandem_logits
+
+BRANCHES = ("tandem", "distilled", "alone", "tandem-ce")
+DEFAULT_BRANCHES = BRANCHES[:3]
+
+
+def distillation(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean cross-entropy of the primary's distribution against the secondary's, ``CE(p_L || p_S)``, in nats.
+
+    ``logits [B, T, V]`` of the secondary, ``target [B, T, V]`` the primary's probabilities.
+    """
+    return -(target * torch.log_softmax(logits.float(), -1)).sum(-1).mean()
+
+
+def draw_gamma(rng: np.random.Generator, count: int, largest: int, power: float) -> Tensor:
+    """``count`` block lengths from 1 to ``largest`` with probability proportional to ``gamma ** -power``."""
+    weights = np.arange(1, largest + 1, dtype=np.float64) ** -power
+    return torch.from_numpy(rng.choice(largest, size=count, p=weights / weights.sum()) + 1)
+
+
+class TandemTraining:
+    """A ``loop.Task`` over one pair of models."""
+
+    def __init__(
+        self,
+        primary: LlamaLM,
+        secondary: LlamaLM,
+        layer_map: Sequence[int],
+        runtime: Runtime,
+        *,
+        branches: Sequence[str] = DEFAULT_BRANCHES,
+        stage_one: float = 0.3,
+        gamma_max: int = 8,
+        gamma_power: float = 0.5,
+        seed: int = 0,
+        compiled: bool = False,
+    ) -> None:
+        unknown = [name for name in branches if name not in BRANCHES]
+        if unknown or not branches:
+            raise TrainError(f"no branch {', '.join(unknown) or '(none given)'}: choose from {', '.join(BRANCHES)}")
+        if not 0 <= stage_one <= 1 or gamma_max < 1:
+            raise TrainError("need --stage-one from 0 to 1 and --gamma-max of at least 1")
+        self.primary = primary.requires_grad_(False).eval().to(runtime.device)
+        # A frozen model in the compute type saves the conversion of every weight in every step.
+        self.fast_primary = copy.deepcopy(self.primary).to(runtime.dtype)
+        self.runtime, self.seed = runtime, seed
+        self.stage_one, self.gamma_max, self.gamma_power = stage_one, gamma_max, gamma_power
+        self.branches: dict[str, dict] = {}
+        for name in branches:
+            modules: dict = {"secondary": copy.deepcopy(secondary).to(runtime.device)}
+            if name.startswith("tandem"):
+                projections = Projections(primary.config, secondary.config, layer_map)
+                projections.initialise(seed)
+                modules["projections"] = projections.to(runtime.device)
+            self.branches[name] = modules
+        self._targets = torch.compile(self._primary_pass, dynamic=False) if compiled else self._primary_pass
+        self._alone = torch.compile(self._alone_loss, dynamic=False) if compiled else self._alone_loss
+        self._tandem = torch.compile(self._tandem_loss, dynamic=False) if compiled else self._tandem_loss
+
+    def losses(self, batch: Tensor, step: int, steps: int) -> dict[str, Tensor]:
+        """One loss per branch on windows ``[B, T + 1]``."""
+        tokens, following = batch[:, :-1].contiguous(), batch[:, 1:].contiguous()
+        with torch.no_grad():
+            streams, target = self._targets(tokens)
+        rng = np.random.default_rng([self.seed, step, self.runtime.rank])
+        gamma = draw_gamma(rng, tokens.shape[0], self.gamma_max, self.gamma_power).to(tokens.device)
+        stage_two = step >= round(steps * self.stage_one)
+        out = {}
+        for name, modules in self.branches.items():
+            mix = {"tandem": stage_two, "distilled": True}.get(name, False)
+            if "projections" in modules:
+                mask = block_masks(tokens.shape[1], gamma, tokens.device)
+                out[name] = self._tandem(
+                    modules["secondary"], modules["projections"], streams, tokens, following, target, mask, mix
+                )
+            else:
+                out[name] = self._alone(modules["secondary"], tokens, following, target, mix)
+        return out
+
+    def _primary_pass(self, tokens: Tensor) -> tuple[list[Tensor], Tensor]:
+        streams = self.fast_primary.streams(tokens, self.runtime.dtype)
+        return streams, torch.softmax(self.fast_primary.logits(streams[-1]).float(), -1)
+
+    def _alone_loss(self, secondary: LlamaLM, tokens: Tensor, following: Tensor, target: Tensor, mix: bool) -> Tensor:
+        return _mixed(secondary(tokens, self.runtime.dtype), following, target, mix)
+
+    def _tandem_loss(
+        self, secondary: LlamaLM, projections: Projections, streams: list[Tensor], tokens: Tensor, following: Tensor,
+        target: Tensor, mask: Tensor, mix: bool,
+    ) -> Tensor:
+        return _mixed(tandem_logits(secondary, projections, streams, tokens, mask), following, target, mix)
+
+
+def _mixed(logits: Tensor, following: Tensor, target: Tensor, mix: bool) -> Tensor:
+    """Cross-entropy against the text, or half of it and half distillation (the paper's second stage)."""
+    loss = cross_entropy(logits, following)
+    return 0.5 * loss + 0.5 * distillation(logits, target) if mix else loss
