@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension Tokenizer {
+    /// The tokens of a text. Linear in its length, but O(n log n) in the length of a single word.
+    ///
+    /// - Parameters:
+    ///   - addSpecialTokens: puts the model's own tokens around the text, such as a beginning-of-sequence token,
+    ///     where the tokenizer asks for them.
+    ///   - parseSpecial: takes control tokens that are spelt out in the text for control tokens, as the
+    ///     reference does. Pass `false` for text from users who must not be able to write them.
+    public func encode(
+        _ text: String, addSpecialTokens: Bool = true, parseSpecial: Bool = true
+    ) -> [TokenID] {
+        var ids: [TokenID] = []
+        ids.reserveCapacity(text.utf8.count / 3 + 4)
+        if addSpecialTokens { ids.append(contentsOf: postProcessor.prefix) }
+
+        let bytes = Array(text.utf8)
+        var workspace = MergeWorkspace()
+        if addedTokens.isEmpty {
+            encodeText(bytes, 0..<bytes.count, parseSpecial: parseSpecial, &workspace, into: &ids)
+        } else {
+            for segment in addedTokens.segments(bytes.span, parseSpecial: parseSpecial) {
+                if let token = segment.token {
+                    ids.append(token.id)
+                } else {
+                    encodeText(bytes, segment.range, parseSpecial: parseSpecial, &workspace, into: &ids)
+                }
+            }
+        }
+        if addSpecialTokens { ids.append(contentsOf: postProcessor.suffix) }
+        return ids
+    }
+
+    /// Normalises a stretch of the input and looks for the added tokens that are found only then.
+    private func encodeText(
+        _ input: [UInt8], _ range: Range<Int>, parseSpecial: Bool, _ workspace: inout MergeWorkspace,
+        into ids: inout [TokenID]
+    ) {
+        let startsInput = range.lowerBound == 0
+        guard let normalizer else {
+            encodeNormalized(
+                input.span.extracting(range), startsInput: startsInput, parseSpecial: parseSpecial, &workspace,
+                into: &ids)
+            return
+        }
+        let normalized = normalizer.apply(Array(input[range]))
+        encodeNormalized(
+            normalized.span, startsInput: startsInput, parseSpecial: parseSpecial, &workspace, into: &ids)
+    }
+
+    private func encodeNormalized(
+        _ text: Span<UInt8>, startsInput: Bool, parseSpecial: Bool, _ workspace: inout MergeWorkspace,
+        into ids: inout [TokenID]
+    ) {
+        if normalizedAddedTokens.isEmpty {
+            encodeWords(text, startsInput: startsInput, &workspace, into: &ids)
+            return
+        }
+        for segment in normalizedAddedTokens.segments(text, parseSpecial: parseSpecial) {
+            if let token = segment.token {
+                ids.append(token.id)
+            } else {
+                encodeWords(
+                    text.extracting(segment.range), startsInput: startsInput && segment.range.lowerBound == 0,
+                    &workspace, into: &ids)
+            }
+        }
+    }
+
+    private func encodeWords(
+        _ text: Span<UInt8>, startsInput: Bool, _ workspace: inout MergeWorkspace, into ids: inout [TokenID]
+    ) {
+        if preTokenizer.steps.isEmpty {
+            encoder.encode(text, vocabulary, &workspace, into: &ids)
+        } else if let pattern = preTokenizer.singlePattern {
+            let ascii = ScalarClass.ascii
+            var start = 0
+            while start < text.count {
+                let end = pattern.end(text, from: start, ascii: ascii)
+                encoder.encode(text.extracting(start..<end), vocabulary, &workspace, into: &ids)
+                start = end
+            }
+        } else {
+            let pieces = preTokenizer.words(of: text, startsInput: startsInput)
+            for range in pieces.ranges {
+                encoder.encode(pieces.text.span.extracting(range), vocabulary, &workspace, into: &ids)
+            }
+        }
+    }
+}
