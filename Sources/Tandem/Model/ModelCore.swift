@@ -30,7 +30,7 @@ final class ModelCore: Sendable {
         var projections: [Matrix] = []
         if let tandem = manifest.tandem {
             for index in tandem.layerMap.indices {
-                projections.append(try loader.matrix("tandem.projections.\(index)"))
+                projections.append(try loader.matrix(TensorName.projection(index)))
             }
             layerMap = tandem.layerMap
         } else {

@@ -17,6 +17,19 @@ struct LayerWeights: @unchecked Sendable {
     let gate: Matrix
     let up: Matrix
     let down: Matrix
+
+    init(role: ModelRole, index: Int, loader: inout WeightLoader) throws(TandemError) {
+        func name(_ part: LayerPart) -> String { TensorName.layer(role, index, part) }
+        unsafe attentionNorm = try loader.vector(name(.attentionNorm))
+        query = try loader.matrix(name(.query))
+        key = try loader.matrix(name(.key))
+        value = try loader.matrix(name(.value))
+        output = try loader.matrix(name(.output))
+        unsafe feedForwardNorm = try loader.vector(name(.mlpNorm))
+        gate = try loader.matrix(name(.gate))
+        up = try loader.matrix(name(.up))
+        down = try loader.matrix(name(.down))
+    }
 }
 
 /// All weights of one model of the file, as views into its chunks.
@@ -37,28 +50,16 @@ final class TransformerWeights: @unchecked Sendable {
     private let chunks: [ChunkBytes]
 
     init(role: ModelRole, configuration: ModelConfiguration, loader: inout WeightLoader) throws(TandemError) {
-        let prefix = role.rawValue
         self.configuration = configuration
-        embedding = try loader.matrix("\(prefix).embed")
+        embedding = try loader.matrix(TensorName.embed(role))
         var layers: [LayerWeights] = []
         layers.reserveCapacity(configuration.layerCount)
         for index in 0..<configuration.layerCount {
-            let layer = "\(prefix).layers.\(index)"
-            layers.append(
-                unsafe LayerWeights(
-                    attentionNorm: try loader.vector("\(layer).attn_norm"),
-                    query: try loader.matrix("\(layer).q"),
-                    key: try loader.matrix("\(layer).k"),
-                    value: try loader.matrix("\(layer).v"),
-                    output: try loader.matrix("\(layer).o"),
-                    feedForwardNorm: try loader.vector("\(layer).mlp_norm"),
-                    gate: try loader.matrix("\(layer).gate"),
-                    up: try loader.matrix("\(layer).up"),
-                    down: try loader.matrix("\(layer).down")))
+            layers.append(try LayerWeights(role: role, index: index, loader: &loader))
         }
         self.layers = layers
-        unsafe norm = try loader.vector("\(prefix).norm")
-        head = configuration.tiedEmbeddings ? embedding : try loader.matrix("\(prefix).head")
+        unsafe norm = try loader.vector(TensorName.norm(role))
+        head = configuration.tiedEmbeddings ? embedding : try loader.matrix(TensorName.head(role))
         let half = configuration.headSize / 2
         var frequencies = [Float](repeating: 0, count: half)
         unsafe frequencies.withUnsafeMutableBufferPointer { buffer in
