@@ -11,12 +11,14 @@ struct LogitRow {
     /// log Σ exp(logit): what turns a logit into a log probability.
     let logSum: Double
 
-    init(_ pointer: UnsafePointer<Float>, count: Int, kernels: tk_kernels) {
-        var values = unsafe [Float](UnsafeBufferPointer(start: pointer, count: count))
-        logits = values
-        best = Int(unsafe kernels.argmax(pointer, count))
-        unsafe values.withUnsafeMutableBufferPointer { buffer in
-            if let base = buffer.baseAddress { unsafe kernels.softmax(base, count, 1) }
+    init(_ logits: [Float], kernels: tk_kernels) {
+        self.logits = logits
+        var values = logits
+        best = unsafe values.withUnsafeMutableBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return 0 }
+            let best = unsafe kernels.argmax(base, buffer.count)
+            unsafe kernels.softmax(base, buffer.count, 1)
+            return Int(best)
         }
         probabilities = values
         // The best token's weight before normalisation is exp(0) = 1, so its probability is 1 / Σ.

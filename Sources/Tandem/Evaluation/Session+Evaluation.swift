@@ -16,9 +16,24 @@ public struct EvaluatedPosition: Sendable {
 
 /// Statistics of both models over a text.
 public struct Evaluation: Sendable, Equatable {
+    /// No positions yet.
+    public init() {}
+
     public internal(set) var primary = PredictionStatistics()
     /// Compared with the primary; `nil` when the file holds one model.
     public internal(set) var secondary: PredictionStatistics?
+}
+
+extension Evaluation {
+    /// Adds another text's counts.
+    public mutating func merge(_ other: Evaluation) {
+        primary.merge(other.primary)
+        if let theirs = other.secondary {
+            var ours = secondary ?? PredictionStatistics()
+            ours.merge(theirs)
+            secondary = ours
+        }
+    }
 }
 
 extension Session {
@@ -46,25 +61,40 @@ extension Session {
     }
 
     /// Statistics of the predictions for a text; see ``logits(tokens:blockLength:cancellation:visit:)``.
+    ///
+    /// The secondary is compared with the primary; the primary with the primary of `reference` (the same model at
+    /// another precision, say), when one is given.
+    /// - Throws: also ``TandemError/invalidParameter(name:value:allowed:)`` when the reference has another vocabulary.
+    /// - Complexity: with a reference, memory for its logits: tokens × vocabulary floats.
     public func evaluate(
-        tokens: [TokenID], blockLength: Int = 2, cancellation: CancellationToken? = nil
+        tokens: [TokenID], blockLength: Int = 2, reference: Session? = nil,
+        cancellation: CancellationToken? = nil
     ) throws(TandemError) -> Evaluation {
         let vocabulary = model.manifest.primary.vocabularySize
+        var expected: [[Float]] = []
+        if let reference {
+            let other = reference.model.manifest.primary.vocabularySize
+            guard other == vocabulary else {
+                throw .invalidParameter(
+                    name: "reference vocabulary", value: "\(other)", allowed: "\(vocabulary), the model's own")
+            }
+            try reference.logits(tokens: tokens, blockLength: blockLength, cancellation: cancellation) {
+                expected.append($0.primary)
+            }
+        }
         var result = Evaluation()
         if model.manifest.secondary != nil { result.secondary = PredictionStatistics() }
         let kernels = unsafe model.core.kernels.table
-        try withDecoder(checking: tokens, blockLength: blockLength) { (decoder) throws(TandemError) in
-            try unsafe decoder.score(tokens, blockLength: blockLength, cancellation: cancellation) {
-                (position, primary, secondary) in
-                guard position + 1 < tokens.count else { return }
-                let next = Int(tokens[position + 1])
-                let truth = unsafe LogitRow(primary, count: vocabulary, kernels: kernels)
-                result.primary.add(truth, next: next, reference: nil)
-                guard !secondary.isEmpty else { return }
-                let row = unsafe secondary.withUnsafeBufferPointer { buffer in
-                    unsafe buffer.baseAddress.map { unsafe LogitRow($0, count: vocabulary, kernels: kernels) }
-                }
-                if let row { result.secondary?.add(row, next: next, reference: truth) }
+        try logits(tokens: tokens, blockLength: blockLength, cancellation: cancellation) { row in
+            guard row.position + 1 < tokens.count else { return }
+            let next = Int(tokens[row.position + 1])
+            let primary = unsafe LogitRow(row.primary, kernels: kernels)
+            let truth =
+                expected.isEmpty ? nil : unsafe LogitRow(expected[row.position], kernels: kernels)
+            result.primary.add(primary, next: next, reference: truth)
+            if !row.secondary.isEmpty {
+                let secondary = unsafe LogitRow(row.secondary, kernels: kernels)
+                result.secondary?.add(secondary, next: next, reference: primary)
             }
         }
         return result
