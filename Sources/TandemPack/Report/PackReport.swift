@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import TandemFormat
+public import TandemJSON
+
+/// What packing made of every tensor and chunk.
+public struct PackReport: Sendable {
+    public let path: String
+    public let fileSize: Int
+    /// Bytes of the source weights.
+    public let sourceSize: Int
+    public let kind: Manifest.Kind
+    /// As in the file's manifest.
+    public let quantization: JSONObject
+    public let tensors: [Tensor]
+    public let chunks: [Chunk]
+
+    /// One tensor.
+    public struct Tensor: Sendable, Equatable {
+        /// Its names in the container and in the checkpoint.
+        public let name: String
+        public let sourceName: String
+        /// Element type in the checkpoint, such as "BF16".
+        public let sourceType: String
+        public let rows: Int
+        public let columns: Int
+        public let encoding: TensorEncoding
+        /// Columns per scale; 0 when unquantised.
+        public let groupSize: Int
+        /// Bytes in the container, scales included.
+        public let bytes: Int
+        /// Root mean square of the error over that of the weights.
+        public let relativeRMSError: Double
+        /// Largest absolute error.
+        public let largestError: Double
+    }
+
+    /// One chunk.
+    public struct Chunk: Sendable, Equatable {
+        public let name: String
+        public let codec: ChunkCodec
+        public let storedLength: Int
+        public let rawLength: Int
+        /// Why it has its codec.
+        public let reason: String
+
+        /// - Parameter lz4Ratio: what LZ4 would make of the chunk, when the writer measured it.
+        init(_ chunk: ChunkDescriptor, lz4Ratio: Double?) {
+            name = chunk.name
+            codec = chunk.codec
+            storedLength = chunk.storedLength
+            rawLength = chunk.rawLength
+            let saving = lz4Ratio.map { ", LZ4 would save \(Int(((1 - $0) * 100).rounded())) %" } ?? ""
+            reason = chunk.codec == .raw ? chunk.codecReason + saving : chunk.codecReason
+        }
+    }
+}
+
+extension ChunkDescriptor {
+    /// Why the packer gave the chunk its codec.
+    public var codecReason: String {
+        switch (codec, tensors.isEmpty) {
+        case (.raw, false): "used in place from the mapping"
+        case (.raw, true): "LZ4 saves less than 10 %"
+        case (.lz4, _): "LZ4 saves \((rawLength - storedLength) * 100 / max(rawLength, 1)) %"
+        }
+    }
+}
+
+extension PackReport.Tensor {
+    init(_ tensor: PackPlan.Tensor, error: QuantizationError) {
+        name = tensor.name
+        sourceName = tensor.source.name
+        sourceType = tensor.source.type.rawValue
+        rows = tensor.layout.rows
+        columns = tensor.layout.columns
+        encoding = tensor.layout.encoding
+        groupSize = tensor.layout.groupSize
+        bytes = tensor.layout.dataLength + tensor.layout.scalesLength
+        relativeRMSError = error.relativeRMS
+        largestError = Double(error.largestError)
+    }
+}
+
+extension PackReport {
+    public var json: JSONValue {
+        [
+            "path": .string(path),
+            "file_bytes": .integer(Int64(fileSize)),
+            "source_bytes": .integer(Int64(sourceSize)),
+            "kind": .string(kind.rawValue),
+            "quantization": .object(quantization),
+            "tensors": .array(tensors.map(\.json)),
+            "chunks": .array(chunks.map(\.json)),
+        ]
+    }
+}
+
+extension PackReport.Tensor {
+    var json: JSONValue {
+        [
+            "name": .string(name),
+            "source": .string(sourceName),
+            "source_type": .string(sourceType),
+            "rows": .integer(Int64(rows)),
+            "columns": .integer(Int64(columns)),
+            "encoding": .string(encoding.name),
+            "group_size": .integer(Int64(groupSize)),
+            "bytes": .integer(Int64(bytes)),
+            "relative_rms_error": .number(relativeRMSError),
+            "largest_error": .number(largestError),
+        ]
+    }
+}
+
+extension PackReport.Chunk {
+    var json: JSONValue {
+        [
+            "name": .string(name),
+            "codec": .string(codec.name),
+            "stored_bytes": .integer(Int64(storedLength)),
+            "raw_bytes": .integer(Int64(rawLength)),
+            "reason": .string(reason),
+        ]
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import TandemJSON
+import TandemTokenizer
+
+/// A checkpoint's tokenizer and what belongs to it: special tokens, chat template, generation defaults.
+struct TokenizerSource: Sendable {
+    let path: String
+    /// `tokenizer.json`, unchanged.
+    let bytes: [UInt8]
+    let bos: Int?
+    let eos: [Int]
+    let addBOS: Bool
+    let chatTemplate: String?
+    /// The sampling defaults of generation_config.json.
+    let generation: JSONObject
+
+    static let fileName = "tokenizer.json"
+    static let sizeLimit = 256 << 20
+
+    /// - Parameters:
+    ///   - path: the `tokenizer.json`.
+    ///   - modelDirectory: where the settings are looked for that are not beside the tokenizer.
+    init(path: String, modelDirectory: String, vocabularySize: Int) throws(PackError) {
+        guard try PathKind(path) != .missing else { throw .noTokenizer(path: path) }
+        let bytes = try InputFile(path: path).contents(limit: TokenizerSource.sizeLimit)
+        let tokenizer: Tokenizer
+        do throws(TokenizerError) {
+            tokenizer = try Tokenizer(json: bytes)
+        } catch {
+            throw .tokenizer(path: path, error: error)
+        }
+        guard tokenizer.vocabularySize <= vocabularySize else {
+            throw .tokenizerTooLarge(
+                path: path, tokens: tokenizer.vocabularySize, vocabularySize: vocabularySize)
+        }
+        let settings = try TokenizerSettings(
+            directories: [Paths.directory(of: path), modelDirectory], vocabularySize: vocabularySize)
+        self.path = path
+        self.bytes = bytes
+        bos = try settings.bos(tokenizer)
+        eos = try settings.eos(tokenizer)
+        addBOS = try settings.addBOS(tokenizer, bos: bos)
+        chatTemplate = try settings.chatTemplate()
+        generation = try settings.generation()
+    }
+
+    /// Where a model's tokenizer is: beside it, or in the tandem checkpoint whose part the model is.
+    static func path(forModel directory: String) throws(PackError) -> String {
+        let own = Paths.join(directory, fileName)
+        guard try PathKind(own) == .missing else { return own }
+        let parent = Paths.join(directory, "..")
+        guard try PathKind(Paths.join(parent, TandemCheckpoint.fileName)) == .file else { return own }
+        return try TandemCheckpoint(directory: parent).tokenizer
+    }
+
+    /// Checks that the tokenizer of the model at `directory` gives every id the same text. Part of a tandem checkpoint,
+    /// a model may have none of its own.
+    func checkSameVocabulary(
+        asModel directory: String, mayLackTokenizer: Bool
+    ) throws(PackError) {
+        let other = try TokenizerSource.path(forModel: directory)
+        guard try PathKind(other) != .missing else {
+            if mayLackTokenizer { return }
+            throw .noTokenizer(path: other)
+        }
+        let otherBytes = try InputFile(path: other).contents(limit: TokenizerSource.sizeLimit)
+        guard bytes != otherBytes else { return }
+        let first = try VocabularyTable(path: path, bytes: bytes)
+        let second = try VocabularyTable(path: other, bytes: otherBytes)
+        if let id = first.firstDifference(from: second) {
+            throw .vocabulariesDiffer(id: id, primary: first.tokens[id], secondary: second.tokens[id])
+        }
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import TandemJSON
+
+/// The text of every id in a `tokenizer.json`, whatever its model.
+struct VocabularyTable {
+    let tokens: [Int: String]
+
+    init(path: String, bytes: [UInt8]) throws(PackError) {
+        let file = try JSONFile(path: path, bytes: bytes)
+        var tokens: [Int: String] = [:]
+        switch file["model"]?["vocab"] {
+        case .object(let vocabulary)?:
+            for member in vocabulary.members {
+                guard let id = member.value.intValue else {
+                    throw file.invalid("model.vocab[\(JSONText.quote(member.key))]", "is not an id")
+                }
+                tokens[id] = member.key
+            }
+        case .array(let pieces)?:
+            for (id, piece) in pieces.enumerated() {
+                guard let text = piece.arrayValue?.first?.stringValue else {
+                    throw file.invalid("model.vocab[\(id)]", "is not a piece with its score")
+                }
+                tokens[id] = text
+            }
+        default: throw file.invalid("model.vocab", "is missing or neither an object nor an array")
+        }
+        for (index, token) in (file["added_tokens"]?.arrayValue ?? []).enumerated() {
+            guard let id = token["id"]?.intValue, let text = token["content"]?.stringValue else {
+                throw file.invalid("added_tokens[\(index)]", "lacks its id or content")
+            }
+            tokens[id] = text
+        }
+        self.tokens = tokens
+    }
+
+    /// The smallest id that has another text in `other`, or none in one of the two. Texts compare by their bytes.
+    func firstDifference(from other: VocabularyTable) -> Int? {
+        var first: Int?
+        for (id, text) in tokens where !VocabularyTable.same(other.tokens[id], text) {
+            first = min(first ?? id, id)
+        }
+        for id in other.tokens.keys where tokens[id] == nil { first = min(first ?? id, id) }
+        return first
+    }
+
+    private static func same(_ first: String?, _ second: String) -> Bool {
+        guard let first else { return false }
+        return first.utf8.elementsEqual(second.utf8)
+    }
+}
