@@ -37,7 +37,7 @@ def test_parallel_pass_equals_stepwise_decoding(variant, gamma):
     mask = block_masks(len(ids), gamma)
     parallel = tandem_logits(bundle.secondary, bundle.projections, streams, ids[None], mask)[0]
     stepwise = stepwise_logits(bundle.primary, bundle.secondary, bundle.projections, ids, gamma)
-    assert (parallel - stepwise).abs().max() < 1e-5
+    assert (parallel - stepwise).abs().max() < 1e-4
 
 
 @torch.no_grad()
