@@ -58,27 +58,33 @@ public final class Tokenizer: Sendable {
 
         var plain = AddedTokenMatcher()
         var normalized = AddedTokenMatcher()
+        // A token that is found in normalised text also decodes from its normalised form.
+        var spellings: [TokenID: [UInt8]] = [:]
         for token in description.addedTokens {
             let content = Array(token.content.utf8)
             if token.isNormalized {
-                normalized.insert(token, pattern: description.normalizer?.apply(content) ?? content)
+                let pattern = description.normalizer?.apply(content) ?? content
+                normalized.insert(token, pattern: pattern)
+                spellings[token.id] = pattern
             } else {
                 plain.insert(token, pattern: content)
             }
         }
         addedTokens = plain
         normalizedAddedTokens = normalized
-        decoded = Self.decodedTable(vocabulary, decoder, isFirst: false)
+        decoded = Self.decodedTable(vocabulary, spellings, decoder, isFirst: false)
         decodedFirst =
-            decoder.treatsFirstTokenApart ? Self.decodedTable(vocabulary, decoder, isFirst: true) : nil
+            decoder.treatsFirstTokenApart
+            ? Self.decodedTable(vocabulary, spellings, decoder, isFirst: true) : nil
     }
 
     private static func decodedTable(
-        _ vocabulary: ByteStringTable, _ decoder: TokenDecoder, isFirst: Bool
+        _ vocabulary: ByteStringTable, _ spellings: [TokenID: [UInt8]], _ decoder: TokenDecoder, isFirst: Bool
     ) -> ByteStringTable {
         var table = ByteStringTable(idLimit: vocabulary.idLimit, count: 0)
         for id in 0..<TokenID(vocabulary.idLimit) where vocabulary.contains(id) {
-            table.append(decoder.bytes(of: vocabulary.text(of: id), isFirst: isFirst), id: id)
+            let spelling = spellings[id] ?? Array(vocabulary.bytes(of: id))
+            table.append(decoder.bytes(of: spelling, isFirst: isFirst), id: id)
         }
         return table
     }

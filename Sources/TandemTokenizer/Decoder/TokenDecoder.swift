@@ -24,12 +24,12 @@ struct TokenDecoder: Sendable {
     var separator: [UInt8] = []
 
     /// The bytes of a token, as the first of a text or a later one.
-    func bytes(of token: String, isFirst: Bool) -> [UInt8] {
-        var bytes = Array(token.utf8)
+    func bytes(of token: [UInt8], isFirst: Bool) -> [UInt8] {
+        var bytes = token
         for step in steps {
             switch step {
             case .byteLevel:
-                bytes = ByteAlphabet.bytes(of: String(decoding: bytes, as: UTF8.self)) ?? bytes
+                bytes = ByteAlphabet.bytes(of: bytes) ?? bytes
             case .byteFallback:
                 if let byte = Self.fallbackByte(bytes) { bytes = [byte] }
             case .replace(let pattern, let content):

@@ -135,7 +135,7 @@ enum MergeReader {
         guard isByteLevel else { return vocabulary }
         var table = ByteStringTable(idLimit: vocabulary.idLimit, count: vocabulary.count)
         for id in 0..<TokenID(vocabulary.idLimit) where vocabulary.contains(id) {
-            if let bytes = ByteAlphabet.bytes(of: vocabulary.text(of: id)) { table.insert(bytes, id: id) }
+            if let bytes = ByteAlphabet.bytes(of: vocabulary.bytes(of: id)) { table.insert(bytes, id: id) }
         }
         return table
     }

@@ -30,12 +30,12 @@ enum WordPattern: Sendable, Equatable {
     }
 
     private static let known: [String: WordPattern] = {
-        let contractions = ["(?i:'s|'t|'re|'ve|'m|'ll|'d)", "'(?i:[sdmt]|ll|ve|re)", "(?i:[sdmt]|ll|ve|re)"]
+        let contractions = ["(?i:'s|'t|'re|'ve|'m|'ll|'d)", "'(?i:[sdmt]|ll|ve|re)"]
         var table: [String: WordPattern] = [:]
         for head in ["'s|'t|'re|'ve|'m|'ll|'d", "'(?:[sdmt]|ll|ve|re)"] {
             table[head + #"| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#] = .gpt2
         }
-        for head in contractions.prefix(2) {
+        for head in contractions {
             for (number, digits) in [(#"\p{N}{1,3}"#, 3), (#"\p{N}"#, 1), (#"\p{N}+"#, Int.max)] {
                 for tail in [#"|\s*[\r\n]+|\s+(?!\S)|\s+"#, #"|\s*[\r\n]|\s+(?!\S)|\s+"#] {
                     let plain = #"|[^\r\n\p{L}\p{N}]?\p{L}+|"# + number + #"| ?[^\s\p{L}\p{N}]+[\r\n]*"#
@@ -45,9 +45,10 @@ enum WordPattern: Sendable, Equatable {
                 }
             }
         }
+        // The reference reads `{1,3}+` as any number of repetitions, not as a possessive `{1,3}`.
         table[
             contractions[1] + #"|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"#
-                + #"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"#] = .cl100k(digits: 3, wholeTrailingSpace: true)
+                + #"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"#] = .cl100k(digits: .max, wholeTrailingSpace: true)
 
         let lead = #"[^\r\n\p{L}\p{N}]?"#
         let (upper, lower) = (#"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"#, #"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"#)

@@ -32,14 +32,26 @@ enum ByteAlphabet {
     }
 
     /// The bytes a token stands for, or `nil` when one of its characters is not of the alphabet.
-    static func bytes(of token: String) -> [UInt8]? {
+    static func bytes(of token: some Collection<UInt8>) -> [UInt8]? {
         var result: [UInt8] = []
-        result.reserveCapacity(token.utf8.count)
-        for scalar in token.unicodeScalars {
-            guard scalar.value < 0x144, bytes[Int(scalar.value)] >= 0 else { return nil }
-            result.append(UInt8(truncatingIfNeeded: bytes[Int(scalar.value)]))
+        result.reserveCapacity(token.count)
+        var lead: Int?
+        for unit in token {
+            var value = Int(unit)
+            if let high = lead {
+                guard unit & 0xC0 == 0x80 else { return nil }
+                value = (high & 0x1F) << 6 | value & 0x3F
+                lead = nil
+            } else if unit >= 0x80 {
+                // Beyond two bytes a scalar is not of the alphabet.
+                guard unit >= 0xC2 && unit < 0xE0 else { return nil }
+                lead = value
+                continue
+            }
+            guard value < 0x144, bytes[value] >= 0 else { return nil }
+            result.append(UInt8(truncatingIfNeeded: bytes[value]))
         }
-        return result
+        return lead == nil ? result : nil
     }
 
     private static func isSelf(_ byte: UInt32) -> Bool {
