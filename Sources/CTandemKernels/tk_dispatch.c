@@ -45,8 +45,8 @@ static const struct {
 } tk_tables[] = {
     {&tk_kernels_scalar, tk_always},
 #if TK_X86
-
-
+    {&tk_kernels_avx2, tk_has_avx2},
+    {&tk_kernels_avxvnni, tk_has_avxvnni},
     {&tk_kernels_avx512vnni, tk_has_avx512vnni},
 #endif
 #if TK_ARM64

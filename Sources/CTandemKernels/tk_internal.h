@@ -106,6 +106,8 @@ extern const tk_kernels tk_kernels_scalar;
 extern const tk_kernels tk_kernels_avx2;
 extern const tk_kernels tk_kernels_avxvnni;
 extern const tk_kernels tk_kernels_avx512vnni;
+void tk_avxvnni_gemm_i8(const tk_qgemm *args, size_t panel0, size_t panel1);
+void tk_avxvnni_gemm_i4(const tk_qgemm *args, size_t panel0, size_t panel1);
 #endif
 #if TK_ARM64
 extern const tk_kernels tk_kernels_neon;
