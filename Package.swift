@@ -54,7 +54,8 @@ let package = Package(
         .testTarget(
             name: "TandemJSONTests", dependencies: ["TandemJSON"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "CTandemKernelsTests", dependencies: ["CTandemKernels"], swiftSettings: swiftSettings),
+            name: "CTandemKernelsTests", dependencies: ["CTandemKernels"], exclude: ["cross"],
+            swiftSettings: swiftSettings),
         .testTarget(
             name: "TandemFormatTests", dependencies: ["TandemFormat", "TandemJSON"],
             swiftSettings: swiftSettings),
