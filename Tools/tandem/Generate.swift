@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ArgumentParser
+public import ArgumentParser
 import Glibc
-import Tandem
+public import Tandem
 import TandemTokenizer
 
 /// `tandem generate`: text from a prompt.
@@ -149,6 +149,3 @@ struct SamplingFlags: ParsableArguments {
             seed: seed < 0 ? UInt64.random(in: 0..<1 << 32) : UInt64(seed))
     }
 }
-
-extension DecodingMode: ExpressibleByArgument {}
-extension KeyValueType: ExpressibleByArgument {}

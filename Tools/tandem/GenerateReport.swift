@@ -7,7 +7,7 @@ import TandemJSON
 /// Largest resident memory of this process so far, in bytes.
 func peakMemoryBytes() -> Int {
     var usage = rusage()
-    guard unsafe getrusage(RUSAGE_SELF, &usage) == 0 else { return 0 }
+    guard unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
     return usage.ru_maxrss * 1024
 }
 

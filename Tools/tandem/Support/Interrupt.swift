@@ -12,8 +12,8 @@ func catchInterrupt() {
     _ = interruptibleToken.isCancelled
     let handler: @convention(c) (Int32) -> Void = { number in
         interruptibleToken.cancel()
-        unsafe signal(number, SIG_DFL)
+        signal(number, SIG_DFL)
     }
-    unsafe signal(SIGINT, handler)
-    unsafe signal(SIGTERM, handler)
+    signal(SIGINT, handler)
+    signal(SIGTERM, handler)
 }

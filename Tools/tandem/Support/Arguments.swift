@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import ArgumentParser
+public import Tandem
+
+extension DecodingMode: ExpressibleByArgument {}
+extension KeyValueType: ExpressibleByArgument {}
