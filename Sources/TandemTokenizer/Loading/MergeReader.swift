@@ -11,13 +11,6 @@ enum MergeReader {
         var unknown = SymbolTable.Unknown()
     }
 
-    /// Two tokens that merge, and where that is written.
-    struct Pair {
-        var left: String
-        var right: String
-        var path: String
-    }
-
     static func model(
         _ field: Field, _ vocabulary: ByteStringTable, isByteLevel: Bool
     ) throws(TokenizerError) -> Model {
@@ -49,61 +42,55 @@ enum MergeReader {
     }
 
     /// Merges of `tokenizer.json`: `"a b"` in older files, `["a", "b"]` in newer ones.
-    static func pairs(_ field: Field) throws(TokenizerError) -> [Pair] {
+    static func merges(_ field: Field) throws(TokenizerError) -> MergeList {
         guard let elements = field.value.arrayValue else {
             throw .wrongType(path: field.path, expected: "an array")
         }
-        var pairs: [Pair] = []
-        pairs.reserveCapacity(elements.count)
+        var merges = MergeList(place: ("\(field.path)[", "]"), capacity: elements.count)
         for (index, element) in elements.enumerated() {
-            if let line = element.stringValue, let (left, right) = halves(of: line) {
-                pairs.append(Pair(left: left, right: right, index: index, path: field.path))
+            if let line = element.stringValue, merges.append(line: line.utf8, place: index) {
+                continue
             } else if let parts = element.arrayValue, parts.count == 2, let left = parts[0].stringValue,
                 let right = parts[1].stringValue
             {
-                pairs.append(Pair(left: left, right: right, index: index, path: field.path))
+                merges.append(left: left, right: right, place: index)
             } else {
                 throw .malformedMerge(path: "\(field.path)[\(index)]")
             }
         }
-        return pairs
+        return merges
     }
 
     /// The lines of `merges.txt`, but for a `#version` line.
-    static func pairs(mergesText: [UInt8]) throws(TokenizerError) -> [Pair] {
-        var pairs: [Pair] = []
-        for (index, line) in mergesText.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
+    static func merges(text: [UInt8]) throws(TokenizerError) -> MergeList {
+        var merges = MergeList(place: ("merges.txt line ", ""), capacity: text.count / 8)
+        for (index, line) in text.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
             let line = line.last == 0x0D ? line.dropLast() : line
             if line.isEmpty || (index == 0 && line.starts(with: "#version".utf8)) { continue }
-            guard let text = String(validating: line, as: UTF8.self), let (left, right) = halves(of: text) else {
+            guard merges.append(line: line, place: index + 1) else {
                 throw .malformedMerge(path: "merges.txt line \(index + 1)")
             }
-            pairs.append(Pair(left: left, right: right, path: "merges.txt line \(index + 1)"))
         }
-        return pairs
+        return merges
     }
 
     static func encoder(
-        _ pairs: [Pair], _ vocabulary: ByteStringTable, _ model: Model
+        _ merges: MergeList, _ vocabulary: ByteStringTable, _ model: Model
     ) throws(TokenizerError) -> WordEncoder {
-        var table = MergeTable(count: pairs.count)
+        var table = MergeTable(count: merges.entries.count)
         let mark = Array("\u{2581}".utf8)
         var marksLeadOnly = !model.isByteLevel && vocabulary.find(mark.span) != nil
-        for (rank, pair) in pairs.enumerated() {
-            guard let left = vocabulary.find(pair.left) else {
-                throw .unknownToken(path: pair.path, token: pair.left)
-            }
-            guard let right = vocabulary.find(pair.right) else {
-                throw .unknownToken(path: pair.path, token: pair.right)
-            }
-            let whole = pair.left + pair.right
-            guard let merged = vocabulary.find(whole) else {
-                throw .unknownToken(path: pair.path, token: whole)
-            }
+        for (rank, entry) in merges.entries.enumerated() {
+            let left = try id(entry.start..<entry.middle, entry, merges, vocabulary)
+            let right = try id(entry.middle..<entry.end, entry, merges, vocabulary)
+            let merged = try id(entry.start..<entry.end, entry, merges, vocabulary)
             guard table.insert(left, right, rank: UInt32(truncatingIfNeeded: rank), id: merged) else {
-                throw .duplicateMerge(path: pair.path, first: first(pairs, equalTo: pair))
+                let first = Int(table.find(left, right).rank)
+                throw .duplicateMerge(path: merges.path(of: entry), first: merges.entries[first].place)
             }
-            if marksLeadOnly && !leadsOnly(mark, in: whole) { marksLeadOnly = false }
+            if marksLeadOnly && !leadsOnly(mark, in: merges.storage[entry.start..<entry.end]) {
+                marksLeadOnly = false
+            }
         }
         return WordEncoder(
             symbols: SymbolTable(vocabulary, isByteLevel: model.isByteLevel, unknown: model.unknown),
@@ -112,21 +99,18 @@ enum MergeReader {
             boundary: marksLeadOnly ? mark : [])
     }
 
-    private static func halves(of line: String) -> (String, String)? {
-        let parts = line.utf8.split(separator: 0x20, omittingEmptySubsequences: false)
-        guard parts.count == 2, let left = String(parts[0]), let right = String(parts[1]) else { return nil }
-        return (left, right)
-    }
-
-    private static func first(_ pairs: [Pair], equalTo pair: Pair) -> Int {
-        pairs.firstIndex {
-            $0.left.utf8.elementsEqual(pair.left.utf8) && $0.right.utf8.elementsEqual(pair.right.utf8)
-        } ?? 0
+    private static func id(
+        _ range: Range<Int>, _ entry: MergeList.Entry, _ merges: MergeList, _ vocabulary: ByteStringTable
+    ) throws(TokenizerError) -> TokenID {
+        guard let id = vocabulary.find(merges.storage.span.extracting(range)) else {
+            throw .unknownToken(path: merges.path(of: entry), token: merges.text(range))
+        }
+        return id
     }
 
     /// Whether `mark` stands only at the start of `token`, once or several times in a row.
-    private static func leadsOnly(_ mark: [UInt8], in token: String) -> Bool {
-        var rest = Array(token.utf8)[...]
+    private static func leadsOnly(_ mark: [UInt8], in token: ArraySlice<UInt8>) -> Bool {
+        var rest = token
         while rest.starts(with: mark) { rest = rest.dropFirst(mark.count) }
         return !rest.indices.contains { rest[$0] == mark[0] && rest[$0...].starts(with: mark) }
     }
@@ -138,11 +122,5 @@ enum MergeReader {
             if let bytes = ByteAlphabet.bytes(of: vocabulary.bytes(of: id)) { table.insert(bytes, id: id) }
         }
         return table
-    }
-}
-
-extension MergeReader.Pair {
-    fileprivate init(left: String, right: String, index: Int, path: String) {
-        self.init(left: left, right: right, path: "\(path)[\(index)]")
     }
 }

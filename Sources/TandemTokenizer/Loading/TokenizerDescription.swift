@@ -33,7 +33,7 @@ struct TokenizerDescription {
         decoder.steps = [.byteLevel]
         vocabulary = try VocabularyReader.read(entries, added: [])
         let model = MergeReader.Model(isByteLevel: true)
-        encoder = try MergeReader.encoder(MergeReader.pairs(mergesText: merges), vocabulary, model)
+        encoder = try MergeReader.encoder(MergeReader.merges(text: merges), vocabulary, model)
     }
 
     private init(_ value: JSONValue) throws(TokenizerError) {
@@ -53,7 +53,7 @@ struct TokenizerDescription {
         addedTokens = try VocabularyReader.addedTokens(root.optional("added_tokens"))
         vocabulary = try VocabularyReader.read(vocabularyField, added: addedTokens)
         encoder = try MergeReader.encoder(
-            MergeReader.pairs(model.required("merges")), vocabulary,
+            MergeReader.merges(model.required("merges")), vocabulary,
             MergeReader.model(model, vocabulary, isByteLevel: preTokenizer.isByteLevel))
         if let field = root.optional("post_processor") {
             postProcessor = try ComponentReader.postProcessor(field, vocabulary)

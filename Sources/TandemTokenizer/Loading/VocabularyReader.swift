@@ -45,7 +45,7 @@ enum VocabularyReader {
                 throw .duplicateID(
                     path: field.path, id: Int(id), first: table.text(of: id), second: member.key)
             }
-            table.insert(Array(member.key.utf8), id: id)
+            table.insert(member.key.utf8, id: id)
         }
         for (index, token) in added.enumerated() {
             let path = "added_tokens[\(index)]"
@@ -58,7 +58,7 @@ enum VocabularyReader {
                 throw .duplicateID(
                     path: path, id: Int(token.id), first: table.text(of: token.id), second: token.content)
             } else {
-                table.insert(Array(token.content.utf8), id: token.id)
+                table.insert(token.content.utf8, id: token.id)
             }
         }
         return table

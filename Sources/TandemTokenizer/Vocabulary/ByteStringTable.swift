@@ -31,9 +31,7 @@ struct ByteStringTable: Sendable {
 
     /// The bytes of `id`; empty when there is no such id.
     func bytes(of id: TokenID) -> ArraySlice<UInt8> {
-        guard contains(id) else { return [] }
-        let start = Int(starts[Int(id)])
-        return storage[start..<start &+ Int(lengths[Int(id)])]
+        contains(id) ? storage[range(of: id)] : []
     }
 
     func text(of id: TokenID) -> String {
@@ -51,30 +49,36 @@ struct ByteStringTable: Sendable {
     }
 
     func find(_ text: String) -> TokenID? {
-        find(Array(text.utf8).span)
+        find(text.utf8.span)
     }
 
     /// Records `bytes` under `id`, which must be below `idLimit` and free. Where the same bytes are there
     /// already, `find` goes on giving the id they had first.
-    mutating func insert(_ bytes: [UInt8], id: TokenID) {
+    mutating func insert(_ bytes: some Collection<UInt8>, id: TokenID) {
         append(bytes, id: id)
         if count &* 2 > slots.count { grow() }
-        place(bytes.span, id: id)
+        place(id)
     }
 
     /// Records `bytes` under `id`, which must be below `idLimit` and free, without making them findable.
-    mutating func append(_ bytes: [UInt8], id: TokenID) {
+    mutating func append(_ bytes: some Collection<UInt8>, id: TokenID) {
         starts[Int(id)] = UInt32(truncatingIfNeeded: storage.count)
-        lengths[Int(id)] = UInt32(truncatingIfNeeded: bytes.count)
         storage.append(contentsOf: bytes)
+        lengths[Int(id)] = UInt32(truncatingIfNeeded: storage.count &- Int(starts[Int(id)]))
         count &+= 1
     }
 
-    private mutating func place(_ bytes: Span<UInt8>, id: TokenID) {
+    private func range(of id: TokenID) -> Range<Int> {
+        let start = Int(starts[Int(id)])
+        return start..<start &+ Int(lengths[Int(id)])
+    }
+
+    private mutating func place(_ id: TokenID) {
+        let range = range(of: id)
         let mask = slots.count &- 1
-        var slot = Self.hash(bytes) & mask
+        var slot = Self.hash(storage.span.extracting(range)) & mask
         while slots[slot] >= 0 {
-            if matches(slots[slot], bytes) { return }
+            if matches(slots[slot], storage.span.extracting(range)) { return }
             slot = (slot &+ 1) & mask
         }
         slots[slot] = id
@@ -83,7 +87,7 @@ struct ByteStringTable: Sendable {
     private mutating func grow() {
         let old = slots
         slots = [Int32](repeating: -1, count: old.count &* 2)
-        for id in old where id >= 0 { place(Array(self.bytes(of: id)).span, id: id) }
+        for id in old where id >= 0 { place(id) }
     }
 
     private func matches(_ id: TokenID, _ bytes: Span<UInt8>) -> Bool {
