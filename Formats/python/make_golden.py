@@ -1,0 +1,634 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes Formats/golden: good files with the values they hold, bad files with the verdict readers must reach.
+
+    python3 make_golden.py [FOLDER]
+
+Written from Formats/tandem-file.md, independently of the Swift writer and of the decoder beside it (which only lends
+its checksum). Elements are placed one by one by the formulas of "Matrix layouts". Same input, same bytes.
+"""
+
+import copy
+import json
+import os
+import shutil
+import struct
+import sys
+
+import lz4.block
+
+from tandem_file import xxh64
+
+CODES = {"f32": 0, "n16k1.f32": 16, "n16k4.i8": 17, "n16k4.i4": 18}
+BLOCK = 1 << 20
+
+
+class Numbers:
+    """A small deterministic generator."""
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def next(self, limit):
+        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+        return (self.state >> 33) % limit
+
+
+# ---- Tensors -------------------------------------------------------------------------------------------------------
+
+
+def make_tensor(name, rows, columns, encoding, group, numbers):
+    """A tensor dict with its bytes and the float values [rows][columns] they stand for."""
+    panels = (rows + 15) // 16
+    scales = b""
+    if encoding in ("f32", "n16k1.f32"):
+        group, kp = 0, columns
+        values = [[(numbers.next(2001) - 1000) / 256 for _ in range(columns)] for _ in range(rows)]
+        cells = [0.0] * (rows * columns if encoding == "f32" else panels * 16 * kp)
+        for n in range(rows):
+            for k in range(columns):
+                at = n * columns + k if encoding == "f32" else n // 16 * 16 * kp + k * 16 + n % 16
+                cells[at] = values[n][k]
+        data = struct.pack(f"<{len(cells)}f", *cells)
+    else:
+        unit = 128 if group == 128 else 64
+        kp = (columns + unit - 1) // unit * unit
+        group = kp if group == "row" else group
+        low, count = (-127, 255) if encoding == "n16k4.i8" else (-8, 16)
+        data = bytearray(panels * 16 * kp) if encoding == "n16k4.i8" else bytearray(b"\x88" * (panels * 8 * kp))
+        factors = [0.0] * (panels * (kp // group) * 16)
+        values = [[0.0] * columns for _ in range(rows)]
+        for n in range(rows):
+            for k in range(columns):
+                at = n // 16 * (kp // group) * 16 + k // group * 16 + n % 16
+                if k % group == 0:
+                    factor = (1 + numbers.next(1023) / 1024) * 2.0 ** -(numbers.next(20) + 1)
+                    (factors[at],) = struct.unpack("<e", struct.pack("<e", factor))
+                integer = low + numbers.next(count)
+                values[n][k] = integer * factors[at]
+                if encoding == "n16k4.i8":
+                    data[n // 16 * 16 * kp + k // 4 * 64 + n % 16 * 4 + k % 4] = integer % 256
+                else:
+                    byte = n // 16 * 8 * kp + k // 8 * 64 + n % 16 * 4 + k % 4
+                    shift = 0 if k % 8 < 4 else 4
+                    data[byte] = data[byte] & ~(15 << shift) | (integer + 8) << shift
+        scales = struct.pack(f"<{len(factors)}e", *factors)
+    return {"name": name, "rows": rows, "columns": columns, "encoding": encoding, "group_size": group,
+            "data": bytes(data), "scales": scales, "values": values}
+
+
+def model_tensors(role, model, encoding, group, numbers):
+    hidden, ffn, vocabulary = model["hidden_size"], model["intermediate_size"], model["vocabulary_size"]
+    queries = model["head_count"] * model["head_size"]
+    keys = model["key_value_head_count"] * model["head_size"]
+
+    def matrix(name, rows, columns):
+        return make_tensor(f"{role}.{name}", rows, columns, encoding, group, numbers)
+
+    def vector(name):
+        return make_tensor(f"{role}.{name}", 1, hidden, "f32", 0, numbers)
+
+    tensors = [matrix("embed", vocabulary, hidden)]
+    for layer in range(model["layer_count"]):
+        part = f"layers.{layer}."
+        tensors += [
+            vector(part + "attn_norm"), matrix(part + "q", queries, hidden), matrix(part + "k", keys, hidden),
+            matrix(part + "v", keys, hidden), matrix(part + "o", hidden, queries), vector(part + "mlp_norm"),
+            matrix(part + "gate", ffn, hidden), matrix(part + "up", ffn, hidden), matrix(part + "down", hidden, ffn)]
+    tensors.append(vector("norm"))
+    if not model["tied_embeddings"]:
+        tensors.append(matrix("head", vocabulary, hidden))
+    return tensors
+
+
+# ---- Files ---------------------------------------------------------------------------------------------------------
+
+
+def lz4_blocks(raw):
+    stored = b""
+    for start in range(0, len(raw), BLOCK):
+        block = raw[start : start + BLOCK]
+        packed = lz4.block.compress(block, store_size=False)
+        if len(packed) < len(block):
+            stored += struct.pack("<I", len(packed)) + packed
+        else:
+            stored += struct.pack("<I", len(block) | 1 << 31) + block
+    return stored
+
+
+def build(spec, patch=None, order=("string_table", "chunk_table", "tensor_table", "manifest"), tables_first=False,
+          header_size=192, chunk_record=64, tensor_record=96):
+    """The bytes of a file. `patch` replaces fields, named as in the specification, before checksums are computed."""
+    patch = dict(patch or {})
+    strings = bytearray()
+
+    def intern(name):
+        strings.extend(name if isinstance(name, bytes) else name.encode("ascii"))
+        return len(strings)
+
+    chunk_records, tensor_records, bodies = [], [], []
+    for index, chunk in enumerate(spec["chunks"]):
+        raw, first = bytearray(chunk.get("raw", b"")), len(tensor_records)
+        for tensor in chunk.get("tensors", []):
+            raw += bytes(-len(raw) % 64)
+            data_offset = len(raw)
+            raw += tensor["data"]
+            scales_offset = 0
+            if tensor["scales"]:
+                raw += bytes(-len(raw) % 64)
+                scales_offset = len(raw)
+                raw += tensor["scales"]
+            start = len(strings)
+            end = intern(tensor["name"])
+            tensor_records.append({
+                "name_offset": start, "name_length": end - start, "encoding": CODES[tensor["encoding"]],
+                "chunk": index, "rows": tensor["rows"], "columns": tensor["columns"], "data_offset": data_offset,
+                "data_length": len(tensor["data"]), "scales_offset": scales_offset,
+                "scales_length": len(tensor["scales"]), "group_size": tensor["group_size"], "flags": 0,
+                "reserved": bytes(tensor_record - 72)})
+        raw = bytes(raw)
+        stored = raw if chunk["codec"] == "raw" else lz4_blocks(raw)
+        stored = chunk.get("change", lambda bytes: bytes)(stored)
+        start = len(strings)
+        end = intern(chunk["name"])
+        bodies.append((stored, 16384 if chunk["codec"] == "raw" and chunk.get("tensors") else 64))
+        chunk_records.append({
+            "name_offset": start, "name_length": end - start, "offset": 0, "stored_length": len(stored),
+            "raw_length": len(raw), "checksum": xxh64(stored), "codec": 0 if chunk["codec"] == "raw" else 1, "flags": 0,
+            "first_tensor": first, "tensor_count": len(chunk.get("tensors", [])),
+            "reserved": bytes(chunk_record - 56)})
+    manifest = spec["manifest"]
+    if not isinstance(manifest, bytes):
+        manifest = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+    header = {
+        "version_major": 1, "version_minor": 0, "header_size": header_size, "required_features": 0,
+        "optional_features": 0, "chunk_record_size": chunk_record, "tensor_record_size": tensor_record,
+        "chunk_count": len(chunk_records), "tensor_count": len(tensor_records),
+        "reserved": bytes(header_size - 8 - 152)}
+    sizes = {"string_table": len(strings), "chunk_table": len(chunk_records) * chunk_record,
+             "tensor_table": len(tensor_records) * tensor_record, "manifest": len(manifest)}
+
+    position, places = header_size, {}
+
+    def place(size, alignment):
+        nonlocal position
+        position += -position % alignment
+        position += size
+        return position - size
+
+    def place_sections():
+        for name in order:
+            places[name] = place(sizes[name], 64)
+
+    if tables_first:
+        place_sections()
+    for record, (stored, alignment) in zip(chunk_records, bodies):
+        record["offset"] = place(len(stored), alignment)
+    chunk_places = [record["offset"] for record in chunk_records]
+    if not tables_first:
+        place_sections()
+    header["file_size"] = position
+
+    for kind, records in (("chunks", chunk_records), ("tensors", tensor_records)):
+        for index, record in enumerate(records):
+            for field in record:
+                record[field] = patch.pop(f"{kind}[{index}].{field}", record[field])
+    chunk_table = b"".join(
+        struct.pack("<IIQQQQIIII", *list(record.values())[:10]) + record["reserved"] for record in chunk_records)
+    tensor_table = b"".join(
+        struct.pack("<IIIIQQQQQQII", *list(record.values())[:12]) + record["reserved"] for record in tensor_records)
+    contents = {"string_table": bytes(strings), "chunk_table": chunk_table, "tensor_table": tensor_table,
+                "manifest": manifest}
+    for name, content in contents.items():
+        header[f"{name}_offset"], header[f"{name}_length"] = places[name], len(content)
+        header[f"{name}_checksum"] = xxh64(content)
+    for field in header:
+        header[field] = patch.pop(f"header.{field}", header[field])
+    assert not patch, patch
+
+    sections = [header[f"{name}_{part}"] for name in ("manifest", "chunk_table", "tensor_table", "string_table")
+                for part in ("offset", "length", "checksum")]
+    head = b"\x89TNDM\r\n\x1a" + struct.pack(
+        "<HHIQQQ12QIIII", header["version_major"], header["version_minor"], header["header_size"],
+        header["file_size"], header["required_features"], header["optional_features"], *sections,
+        header["chunk_record_size"], header["tensor_record_size"], header["chunk_count"], header["tensor_count"])
+    head += header["reserved"]
+    output = bytearray(position)
+    output[0:header_size] = head + struct.pack("<Q", xxh64(head))
+    for at, (stored, _) in zip(chunk_places, bodies):
+        output[at : at + len(stored)] = stored
+    for name, content in contents.items():
+        output[places[name] : places[name] + len(content)] = content
+    return bytes(output)
+
+
+# ---- Models --------------------------------------------------------------------------------------------------------
+
+
+def configuration(**changes):
+    model = {"family": "llama", "vocabulary_size": 17, "hidden_size": 12, "layer_count": 1, "head_count": 2,
+             "key_value_head_count": 1, "head_size": 4, "intermediate_size": 20, "max_positions": 64,
+             "norm_epsilon": 1e-05, "rope_base": 10000.0, "tied_embeddings": True}
+    model.update(changes)
+    return model
+
+
+TINY = dict(vocabulary_size=4, hidden_size=4, head_count=1, head_size=2, intermediate_size=4)
+
+
+def single(encoding, group, codec="lz4", tokenizer=True, seed=1, **changes):
+    model = configuration(**changes)
+    chunks = [{"name": "primary", "codec": codec,
+               "tensors": model_tensors("primary", model, encoding, group, Numbers(seed))}]
+    manifest = {"kind": "single", "models": {"primary": model}}
+    if tokenizer:
+        chunks.insert(0, {"name": "tokenizer", "codec": "raw", "raw": b'{"model": {"type": "BPE"}}'})
+        manifest["tokenizer"] = {"chunk": 0, "bos": 1, "eos": [2, 3], "add_bos": True,
+                                 "chat_template": "{{ messages[0]['content'] }} \u00e9\u2603"}
+    return {"chunks": chunks, "manifest": manifest}
+
+
+def double(kind, primary, secondary, tied=False, codec="lz4", **changes):
+    numbers = Numbers(7)
+    large = configuration(layer_count=2, tied_embeddings=tied, **changes)
+    small = configuration(**{"hidden_size": 8, "head_size": 2, "intermediate_size": 10, "tied_embeddings": tied,
+                             **changes})
+    chunks = [{"name": "secondary", "codec": codec, "tensors": model_tensors("secondary", small, *secondary, numbers)}]
+    manifest = {"kind": kind, "models": {"primary": large, "secondary": small}}
+    if kind == "tandem":
+        projection = make_tensor("tandem.projections.0", small["hidden_size"], large["hidden_size"], *primary, numbers)
+        chunks.append({"name": "tandem", "codec": codec, "tensors": [projection]})
+        manifest["tandem"] = {"layer_map": [1], "block_length": 2}
+    chunks.append({"name": "primary", "codec": codec, "tensors": model_tensors("primary", large, *primary, numbers)})
+    return {"chunks": chunks, "manifest": manifest}
+
+
+def good_files():
+    yield "single-f32", single("n16k1.f32", 0, tokenizer=False), {}
+    for group in (32, 64, 128, "row"):
+        yield f"single-i8-{group}", single("n16k4.i8", group, codec="raw" if group == 64 else "lz4"), {}
+        yield f"single-i4-{group}", single("n16k4.i4", group, codec="raw" if group == 32 else "lz4"), {}
+    yield "single-i4-row-wide", single("n16k4.i4", "row", hidden_size=70, vocabulary_size=33), {}
+    yield "single-untied", single("n16k4.i8", 32, tied_embeddings=False), {}
+    yield "pair", double("pair", ("n16k4.i8", 64), ("n16k1.f32", 0), tied=True), {}
+    yield "tandem", double("tandem", ("n16k4.i8", 64), ("n16k4.i4", 32)), {}
+    yield "tandem-raw", double("tandem", ("n16k4.i4", 64), ("n16k4.i4", 64), tied=True, codec="raw", **TINY), {}
+
+    blocks = single("n16k4.i8", 64, **TINY)
+    numbers = Numbers(5)
+    text = bytes(numbers.next(3) for _ in range(64)) * (BLOCK // 64)
+    blocks["chunks"][0] = {"name": "tokenizer", "codec": "lz4",
+                           "raw": text + bytes(numbers.next(256) for _ in range(300))}
+    yield "lz4-blocks", blocks, {}
+
+    future = single("n16k4.i8", 32, **TINY)
+    future["manifest"].update({"router": {"kind": "mlp"}, "generation": {"temperature": 0.7}})
+    future["manifest"]["models"]["primary"]["attention_bias"] = False
+    future["chunks"][1]["tensors"].insert(3, make_tensor("router.up", 3, 5, "n16k1.f32", 0, numbers))
+    yield "future-minor", future, {
+        "patch": {"header.version_minor": 9, "header.optional_features": 0x8000000000000001,
+                  "header.reserved": b"\1" * 72, "chunks[0].reserved": b"\2" * 24, "tensors[2].reserved": b"\3" * 32},
+        "header_size": 232, "chunk_record": 80, "tensor_record": 104}
+
+    yield "tables-first", single("n16k4.i4", 64, **TINY), {
+        "tables_first": True, "order": ("manifest", "tensor_table", "string_table", "chunk_table")}
+    numbers_as_floats = single("n16k4.i8", 64, **TINY)
+    numbers_as_floats["manifest"]["models"]["primary"].update(layer_count=1.0, norm_epsilon=0.00001, rope_base=500000)
+    numbers_as_floats["manifest"]["tokenizer"].update(bos=None, add_bos=False, chat_template=None, eos=[])
+    yield "numbers-and-nulls", numbers_as_floats, {}
+
+
+# ---- Bad files -----------------------------------------------------------------------------------------------------
+
+
+def bad_files():
+    """Yields (name, bytes, verdict, field)."""
+    base = single("n16k4.i8", 32, **TINY)
+    whole = build(base)
+    header_size = 192
+
+    def patched(name, field, value, verdict="invalid", reported=None, spec=base):
+        return name, build(spec, {field: value}), verdict, reported or field
+
+    def flipped(name, at, field):
+        data = bytearray(whole)
+        data[at] ^= 0x40
+        return name, bytes(data), "checksum", field
+
+    def section(name):
+        at = {"manifest": 40, "chunk_table": 64, "tensor_table": 88, "string_table": 112}[name]
+        return struct.unpack_from("<QQ", whole, at)
+
+    # Not ours, or not whole.
+    yield "empty", b"", "empty", ""
+    yield "gguf", b"GGUF\3\0\0\0" + bytes(300), "not-tandem", "header.magic"
+    yield "safetensors", struct.pack("<Q", 60) + b'{"a":{"dtype":"F32"}}' + bytes(300), "not-tandem", "header.magic"
+    yield "zip", b"PK\3\4" + bytes(300), "not-tandem", "header.magic"
+    yield "text", b"hello, this is no model\n", "not-tandem", "header.magic"
+    yield "zeros", bytes(512), "not-tandem", "header.magic"
+    yield "newline-conversion", whole.replace(b"\r\n", b"\n", 1), "not-tandem", "header.magic"
+    yield "three-bytes", whole[:3], "truncated", "header.file_size"
+    yield "half-header", whole[:100], "truncated", "header.file_size"
+    yield "header-only", whole[:192], "truncated", "header.file_size"
+    yield "last-byte-missing", whole[:-1], "truncated", "header.file_size"
+    yield "trailing-byte", whole + b"\0", "invalid", "header.file_size"
+
+    # Header.
+    yield patched("major-2", "header.version_major", 2, "version")
+    yield patched("major-0", "header.version_major", 0, "version")
+    for name, size in (("small", 184), ("odd", 196), ("huge", 1 << 31)):
+        data = bytearray(whole)
+        data[12:16] = struct.pack("<I", size)
+        yield f"header-size-{name}", bytes(data), "invalid", "header.header_size"
+    yield flipped("header-bit", 150, "header")
+    yield patched("required-feature", "header.required_features", 1 << 40, "features")
+    yield patched("file-size-huge", "header.file_size", 1 << 62, "truncated")
+    yield patched("file-size-overflow", "header.file_size", 1 << 63)
+    yield patched("header-reserved", "header.reserved", bytes(31) + b"\1")
+    yield patched("chunk-record-size", "header.chunk_record_size", 72)
+    yield patched("tensor-record-size", "header.tensor_record_size", 95)
+    yield patched("chunk-count-limit", "header.chunk_count", 65537)
+    yield patched("tensor-count-limit", "header.tensor_count", 0xFFFFFFFF)
+    yield patched("chunk-count-more", "header.chunk_count", 3, reported="header.chunk_table_length")
+    yield patched("tensor-count-less", "header.tensor_count", 1, reported="header.tensor_table_length")
+    for name in ("manifest", "chunk_table", "tensor_table", "string_table"):
+        field, offset = f"header.{name}_offset", section(name)[0]
+        slug = name.replace("_", "-")
+        yield patched(f"{slug}-misaligned", field, offset - 1)
+        yield patched(f"{slug}-in-header", field, 128)
+        yield patched(f"{slug}-outside", field, (len(whole) + 63) // 64 * 64)
+        yield patched(f"{slug}-offset-overflow", field, (1 << 64) - 64)
+        yield patched(f"{slug}-offset-wraps", field, (1 << 63) - 64)
+        yield patched(f"{slug}-length-overflow", f"header.{name}_length", (1 << 64) - 1)
+        yield flipped(f"{slug}-bit", offset + 5, name)
+    yield patched("manifest-length-limit", "header.manifest_length", (16 << 20) + 1)
+    yield patched("manifest-empty", "header.manifest_length", 0)
+    yield patched("string-table-length-limit", "header.string_table_length", (16 << 20) + 1)
+
+    # Manifest.
+    text = json.dumps(base["manifest"]).encode()
+
+    def document(name, content, field="manifest"):
+        return f"manifest-{name}", build(dict(base, manifest=content)), "invalid", field
+
+    yield document("not-json", b"kind: single")
+    yield document("cut", text[:-1])
+    yield document("trailing", text + b"x")
+    yield document("byte-order-mark", b"\xef\xbb\xbf" + text)
+    yield document("latin-1", text.replace(b'"single"', b'"single\xe9"'))
+    yield document("lone-surrogate", text.replace(b'"single"', b'"\\ud800"'))
+    yield document("duplicate", text.replace(b'{"kind"', b'{"kind": "single", "kind"'))
+    yield document("nan", text.replace(b"1e-05", b"NaN"))
+    yield document("infinite", text.replace(b"1e-05", b"1e999"))
+    yield document("too-deep", text.replace(b'{"kind"', b'{"x": ' + b"[" * 70 + b"]" * 70 + b', "kind"'))
+    yield document("very-deep", b"[" * 5000)
+    yield document("array", b"[1, 2]")
+    yield document("comment", text.replace(b'{"kind"', b'{/* */"kind"'))
+
+    def changed(name, path, value, field=None, spec=base):
+        spec = copy.deepcopy(spec)
+        owner = spec["manifest"]
+        for key in path[:-1]:
+            owner = owner[key]
+        if value is KeyError:
+            del owner[path[-1]]
+        else:
+            owner[path[-1]] = value
+        return f"manifest-{name}", build(spec), "invalid", field or "manifest." + ".".join(map(str, path))
+
+    primary = ("models", "primary")
+    yield changed("no-kind", ("kind",), KeyError)
+    yield changed("kind-unknown", ("kind",), "triple")
+    yield changed("kind-number", ("kind",), 1)
+    yield changed("kind-wrong", ("kind",), "pair")
+    yield changed("no-models", ("models",), KeyError)
+    yield changed("models-list", ("models",), [])
+    yield changed("no-primary", primary, KeyError)
+    yield changed("family", primary + ("family",), "gpt-17")
+    for key, limit in (("vocabulary_size", 1 << 24), ("hidden_size", 1 << 20), ("layer_count", 1024),
+                       ("head_count", 4096), ("key_value_head_count", 4096), ("head_size", 4096),
+                       ("intermediate_size", 1 << 22), ("max_positions", 1 << 24)):
+        slug = key.replace("_", "-")
+        yield changed(f"{slug}-missing", primary + (key,), KeyError)
+        yield changed(f"{slug}-zero", primary + (key,), 0)
+        yield changed(f"{slug}-limit", primary + (key,), limit + (2 if key == "head_size" else 1))
+    yield changed("size-negative", primary + ("hidden_size",), -4)
+    yield changed("size-fraction", primary + ("hidden_size",), 4.5)
+    yield changed("size-huge", primary + ("hidden_size",), 1e300)
+    yield changed("size-bignum", primary + ("hidden_size",), 1 << 70)
+    yield changed("size-string", primary + ("hidden_size",), "4")
+    yield changed("size-boolean", primary + ("hidden_size",), True)
+    yield changed("key-value-heads", primary + ("key_value_head_count",), 2)
+    yield changed("head-size-odd", primary + ("head_size",), 3)
+    heads = copy.deepcopy(base)
+    heads["manifest"]["models"]["primary"].update(head_count=4096, head_size=258)
+    yield "manifest-heads-product", build(heads), "invalid", "manifest.models.primary.head_size"
+    yield changed("epsilon-zero", primary + ("norm_epsilon",), 0)
+    yield changed("epsilon-one", primary + ("norm_epsilon",), 1)
+    yield changed("epsilon-rounds-to-zero", primary + ("norm_epsilon",), 1e-60)
+    yield changed("epsilon-string", primary + ("norm_epsilon",), "1e-5")
+    yield changed("rope-base-small", primary + ("rope_base",), 0.5)
+    yield changed("rope-base-large", primary + ("rope_base",), 1e39)
+    yield changed("tied-number", primary + ("tied_embeddings",), 1)
+    yield changed("tokenizer-number", ("tokenizer",), 0)
+    yield changed("tokenizer-chunk-missing", ("tokenizer", "chunk"), KeyError)
+    yield changed("tokenizer-chunk-outside", ("tokenizer", "chunk"), 2)
+    yield changed("tokenizer-chunk-negative", ("tokenizer", "chunk"), -1)
+    yield changed("tokenizer-chunk-tensors", ("tokenizer", "chunk"), 1)
+    yield changed("bos-outside", ("tokenizer", "bos"), 4)
+    yield changed("eos-outside", ("tokenizer", "eos"), [1, -1], "manifest.tokenizer.eos[1]")
+    yield changed("eos-string", ("tokenizer", "eos"), [1, "2"], "manifest.tokenizer.eos[1]")
+    yield changed("eos-number", ("tokenizer", "eos"), 2)
+    yield changed("eos-limit", ("tokenizer", "eos"), [1] * 65)
+    yield changed("add-bos", ("tokenizer", "bos"), KeyError, "manifest.tokenizer.add_bos")
+    yield changed("template-number", ("tokenizer", "chat_template"), 5)
+    yield changed("provenance-list", ("provenance",), [])
+
+    tandem = double("tandem", ("n16k4.i8", 32), ("n16k4.i8", 32), tied=True, **TINY)
+    yield changed("vocabularies", ("models", "secondary", "vocabulary_size"), 5, spec=tandem)
+    yield changed("secondary-empty", ("models", "secondary"), {}, "manifest.models.secondary.family", spec=tandem)
+    yield changed("no-secondary", ("models", "secondary"), KeyError, "manifest.tandem", spec=tandem)
+    yield changed("no-tandem", ("tandem",), KeyError, "manifest.kind", spec=tandem)
+    yield changed("layer-map-short", ("tandem", "layer_map"), [], spec=tandem)
+    yield changed("layer-map-outside", ("tandem", "layer_map"), [3], "manifest.tandem.layer_map[0]", spec=tandem)
+    yield changed("layer-map-negative", ("tandem", "layer_map"), [-1], "manifest.tandem.layer_map[0]", spec=tandem)
+    yield changed("layer-map-limit", ("tandem", "layer_map"), [1] * 1025, spec=tandem)
+    yield changed("block-length-zero", ("tandem", "block_length"), 0, spec=tandem)
+    yield changed("block-length-limit", ("tandem", "block_length"), 65, spec=tandem)
+
+    # Chunk table. Chunk 0 is the tokenizer blob, chunk 1 holds the tensors with lz4.
+    stored, raw_length = len(lz4_blocks_of(base["chunks"][1])), len(raw_of(base["chunks"][1]))
+    yield patched("chunk-name-outside", "chunks[1].name_offset", 0xFFFFFFF0)
+    yield patched("chunk-name-empty", "chunks[1].name_length", 0, reported="chunks[1].name")
+    yield patched("chunk-name-long", "chunks[1].name_length", 256, reported="chunks[1].name_offset")
+    yield patched("chunk-codec", "chunks[1].codec", 2)
+    yield patched("chunk-flags", "chunks[1].flags", 1)
+    yield patched("chunk-reserved", "chunks[0].reserved", bytes(7) + b"\1")
+    yield patched("chunk-first-tensor", "chunks[1].first_tensor", 1)
+    yield patched("chunk-tensor-count-more", "chunks[1].tensor_count", 12)
+    yield patched("chunk-tensor-count-wraps", "chunks[1].tensor_count", 0xFFFFFFFF)
+    yield patched("chunk-tensor-count-less", "chunks[1].tensor_count", 10, reported="header.tensor_count")
+    yield patched("chunk-outside", "chunks[1].offset", len(whole) // 64 * 64)
+    yield patched("chunk-in-header", "chunks[0].offset", 128)
+    yield patched("chunk-offset-overflow", "chunks[1].offset", 1 << 63)
+    yield patched("chunk-offset-wraps", "chunks[1].offset", (1 << 63) - 64)
+    yield patched("chunk-misaligned", "chunks[0].offset", 200)
+    yield patched("chunk-empty", "chunks[0].stored_length", 0, reported="chunks[0].offset")
+    yield patched("chunk-stored-overflow", "chunks[0].stored_length", (1 << 64) - 1)
+    yield patched("chunk-raw-length", "chunks[0].raw_length", 25)
+    yield patched("chunk-bomb", "chunks[1].raw_length", 255 * stored + 255)
+    yield patched("chunk-bomb-huge", "chunks[1].raw_length", (1 << 63) - 1)
+    yield patched("chunk-raw-short", "chunks[1].raw_length", stored - 5)
+    yield patched("chunk-raw-zero", "chunks[1].raw_length", 0)
+    yield patched("chunk-overlaps-chunk", "chunks[1].offset", header_size)
+    yield patched("chunk-overlaps-table", "chunks[0].offset", section("string_table")[0],
+                  reported="string_table.offset")
+    duplicate = copy.deepcopy(base)
+    duplicate["chunks"][1]["name"] = "tokenizer"
+    yield "chunk-name-twice", build(duplicate), "invalid", "chunks[1].name"
+    accent = copy.deepcopy(base)
+    accent["chunks"][1]["name"] = "primär".encode()
+    yield "chunk-name-accent", build(accent), "invalid", "chunks[1].name"
+    raw = single("n16k4.i8", 32, codec="raw", tokenizer=False, **TINY)
+    yield patched("chunk-page-misaligned", "chunks[0].offset", 16384 - 64, spec=raw)
+
+    # Tensor table. Tensor 0 is primary.embed, 1 a vector, 2 primary.layers.0.q.
+    yield patched("tensor-name-outside", "tensors[2].name_offset", 1 << 20)
+    yield patched("tensor-name-empty", "tensors[2].name_length", 0, reported="tensors[2].name")
+    names = copy.deepcopy(base)
+    names["chunks"][1]["tensors"][3]["name"] = "primary.layers.0.q"
+    yield "tensor-name-twice", build(names), "invalid", "tensors[3].name"
+    space = copy.deepcopy(base)
+    space["chunks"][1]["tensors"][3]["name"] = "primary layers"
+    yield "tensor-name-space", build(space), "invalid", "tensors[3].name"
+    long = copy.deepcopy(base)
+    long["chunks"][1]["tensors"].append(make_tensor("x" * 256, 1, 1, "f32", 0, Numbers(1)))
+    yield "tensor-name-long", build(long), "invalid", "tensors[11].name"
+    yield patched("tensor-chunk", "tensors[2].chunk", 0)
+    yield patched("tensor-flags", "tensors[2].flags", 0x80000000)
+    yield patched("tensor-reserved", "tensors[2].reserved", b"\1" + bytes(23))
+    yield patched("tensor-encoding", "tensors[2].encoding", 1)
+    yield patched("tensor-rows-zero", "tensors[2].rows", 0)
+    yield patched("tensor-rows-limit", "tensors[2].rows", (1 << 24) + 1)
+    yield patched("tensor-rows-overflow", "tensors[2].rows", 1 << 63)
+    yield patched("tensor-columns-zero", "tensors[2].columns", 0)
+    yield patched("tensor-columns-huge", "tensors[2].columns", 1 << 60)
+    yield patched("tensor-rows-more", "tensors[2].rows", 17, reported="tensors[2].data_length")
+    yield patched("tensor-largest-shape", "tensors[2].rows", 1 << 24, reported="tensors[2].data_length")
+    yield patched("tensor-group-zero", "tensors[2].group_size", 0)
+    yield patched("tensor-group-48", "tensors[2].group_size", 48)
+    yield patched("tensor-group-huge", "tensors[2].group_size", 0xFFFFFFFF)
+    yield patched("tensor-group-other", "tensors[2].group_size", 64, reported="tensors[2].scales_length")
+    yield patched("tensor-group-128", "tensors[2].group_size", 128, reported="tensors[2].data_length")
+    yield patched("tensor-group-vector", "tensors[1].group_size", 64)
+    yield patched("tensor-data-short", "tensors[2].data_length", 1023)
+    yield patched("tensor-data-overflow", "tensors[2].data_length", (1 << 64) - 1)
+    yield patched("tensor-data-misaligned", "tensors[10].data_offset", raw_length - 16 - 16)
+    yield patched("tensor-data-outside", "tensors[10].data_offset", (raw_length + 63) // 64 * 64)
+    yield patched("tensor-data-offset-overflow", "tensors[10].data_offset", (1 << 64) - 64)
+    yield patched("tensor-data-offset-wraps", "tensors[10].data_offset", (1 << 63) - 64)
+    yield patched("tensor-data-overlap", "tensors[2].data_offset", 0)
+    yield patched("tensor-scales-short", "tensors[2].scales_length", 0)
+    yield patched("tensor-scales-misaligned", "tensors[2].scales_offset", 2402)
+    yield patched("tensor-scales-outside", "tensors[2].scales_offset", raw_length // 64 * 64)
+    yield patched("tensor-scales-wraps", "tensors[2].scales_offset", (1 << 63) - 64)
+    yield patched("tensor-scales-overlap", "tensors[2].scales_offset", 64)
+    yield patched("tensor-scales-vector", "tensors[1].scales_offset", 64)
+    yield patched("tensor-scales-vector-length", "tensors[1].scales_length", 64)
+
+    # The tensors the models need.
+    missing = copy.deepcopy(base)
+    del missing["chunks"][1]["tensors"][6]
+    yield "model-tensor-missing", build(missing), "missing-tensor", "primary.layers.0.mlp_norm"
+    untied = copy.deepcopy(base)
+    untied["manifest"]["models"]["primary"]["tied_embeddings"] = False
+    yield "model-head-missing", build(untied), "missing-tensor", "primary.head"
+    layers = copy.deepcopy(base)
+    layers["manifest"]["models"]["primary"]["layer_count"] = 1024
+    yield "model-layer-missing", build(layers), "missing-tensor", "primary.layers.1.attn_norm"
+    projection = copy.deepcopy(tandem)
+    projection["chunks"][1]["tensors"][0]["name"] = "tandem.projection.0"
+    yield "model-projection-missing", build(projection), "missing-tensor", "tandem.projections.0"
+    shape = copy.deepcopy(base)
+    shape["manifest"]["models"]["primary"]["intermediate_size"] = 5
+    yield "model-shape", build(shape), "invalid", "tensors[primary.layers.0.gate].shape"
+    for name, index, encoding in (("vector-in-panels", 1, "n16k1.f32"), ("matrix-in-rows", 2, "f32")):
+        encodings = copy.deepcopy(base)
+        old = encodings["chunks"][1]["tensors"][index]
+        encodings["chunks"][1]["tensors"][index] = make_tensor(
+            old["name"], old["rows"], old["columns"], encoding, 0, Numbers(1))
+        yield f"model-{name}", build(encodings), "invalid", f"tensors[{old['name']}].encoding"
+
+    # Chunk contents.
+    at = struct.unpack_from("<Q", whole, section("chunk_table")[0] + 8)[0]
+    yield flipped("contents-blob-bit", at + 3, "chunks[tokenizer]")
+    at = struct.unpack_from("<Q", whole, section("chunk_table")[0] + 64 + 8)[0]
+    yield flipped("contents-lz4-bit", at + 30, "chunks[primary]")
+    raw_whole = bytearray(build(raw))
+    raw_whole[16384 + 77] ^= 1
+    yield "contents-raw-bit", bytes(raw_whole), "checksum", "chunks[primary]"
+
+    def contents(name, change):
+        spec = copy.deepcopy(base)
+        spec["chunks"][1]["change"] = change
+        return f"lz4-{name}", build(spec), "corrupt-block", "primary"
+
+    yield contents("length-zero", lambda stored: bytes(4) + stored[4:])
+    yield contents("length-past-end", lambda stored: struct.pack("<I", len(stored)) + stored[4:])
+    yield contents("length-too-long", lambda stored: struct.pack("<I", raw_length) + stored[4:])
+    yield contents("plain-wrong-length", lambda stored: struct.pack("<I", (len(stored) - 4) | 1 << 31) + stored[4:])
+    yield contents("trailing", lambda stored: stored + b"\0")
+    yield contents("no-length", lambda stored: struct.pack("<I", len(stored) - 4 - 200) + stored[4:])
+    yield contents("garbage", lambda stored: stored[:4] + b"\xff" * (len(stored) - 4))
+    noise = lz4_blocks_of(base["chunks"][1])
+    yield contents("decodes-short", lambda stored: decodes_short(noise))
+
+
+def raw_of(chunk):
+    raw = bytearray()
+    for tensor in chunk["tensors"]:
+        for part in (tensor["data"], tensor["scales"]):
+            raw += bytes(-len(raw) % 64 if part else 0) + part
+    return bytes(raw)
+
+
+def lz4_blocks_of(chunk):
+    return lz4_blocks(raw_of(chunk))
+
+
+def decodes_short(stored):
+    """The block of a chunk, compressed again without its last 64 bytes: valid LZ4, but too short."""
+    raw = lz4.block.decompress(stored[4:], uncompressed_size=BLOCK)
+    packed = lz4.block.compress(raw[:-64], store_size=False)
+    return struct.pack("<I", len(packed)) + packed
+
+
+def main():
+    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "..", "golden")
+    for part in ("good", "bad"):
+        shutil.rmtree(os.path.join(folder, part), ignore_errors=True)
+        os.makedirs(os.path.join(folder, part))
+    rows, total = [], 0
+    for name, spec, options in good_files():
+        with open(os.path.join(folder, "good", f"{name}.tandem"), "wb") as file:
+            total += file.write(build(spec, **options))
+        values = [value for chunk in spec["chunks"] for tensor in chunk.get("tensors", [])
+                  for row in tensor["values"] for value in row]
+        with open(os.path.join(folder, "good", f"{name}.values"), "wb") as file:
+            total += file.write(struct.pack(f"<{len(values)}f", *values))
+        rows.append((f"good/{name}.tandem", "ok", ""))
+    for name, data, verdict, field in bad_files():
+        with open(os.path.join(folder, "bad", f"{name}.tandem"), "wb") as file:
+            total += file.write(data)
+        rows.append((f"bad/{name}.tandem", verdict, field))
+    assert len({row[0] for row in rows}) == len(rows)
+    with open(os.path.join(folder, "expected.tsv"), "w", encoding="ascii", newline="\n") as file:
+        file.write("file\tverdict\tfield\n")
+        for row in rows:
+            file.write("\t".join(row) + "\n")
+    print(f"{len(rows)} files, {total} bytes")
+
+
+if __name__ == "__main__":
+    main()
