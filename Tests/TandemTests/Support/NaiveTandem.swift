@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import TandemFormat
+
+/// Both models of a random file, and the ways they decode together.
+struct NaiveTandem {
+    let primary: NaiveTransformer
+    let secondary: NaiveTransformer?
+    private let projections: [NaiveMatrix]
+    private let layerMap: [Int]
+
+    init(_ model: RandomModel, roundsActivations: Bool = false) {
+        let recipe = model.recipe
+        primary = NaiveTransformer(
+            model, role: .primary, shape: recipe.primary, roundsActivations: roundsActivations)
+        secondary = recipe.secondaryShape.map {
+            NaiveTransformer(model, role: .secondary, shape: $0, roundsActivations: roundsActivations)
+        }
+        layerMap = recipe.layerMap ?? []
+        projections = layerMap.indices.map {
+            NaiveMatrix(model.matrices["tandem.projections.\($0)"], roundsActivations: roundsActivations)
+        }
+    }
+
+    func primaryLogits(_ tokens: [Int32]) -> [[Double]] { primary.forward(tokens).logits }
+
+    /// The secondary's logits when position i attends to the primary's representations of all t < blockStart(i).
+    /// A plain draft model attends to its own.
+    func secondaryLogits(_ tokens: [Int32], blockStart: (Int) -> Int) -> [[Double]] {
+        guard let secondary else { return [] }
+        guard !projections.isEmpty else { return secondary.forward(tokens).logits }
+        let streams = primary.forward(tokens).streams
+        let given = secondary.given(streams: streams, projections: projections, layerMap: layerMap)
+        return secondary.forward(tokens, given: given, blockStart: blockStart).logits
+    }
+
+    /// Greedy standalone tandem: after every `drafts` tokens of the secondary one of the primary.
+    func standaloneGreedy(_ prompt: [Int32], drafts: Int, count: Int) -> [Int32] {
+        var tokens = prompt
+        var isPrimary = true
+        var blockStart = prompt.count
+        var inBlock = 0
+        while tokens.count < prompt.count + count {
+            if isPrimary {
+                blockStart = tokens.count
+                tokens.append(naiveBest(primaryLogits(tokens).last ?? []))
+                inBlock = 0
+            } else {
+                let start = blockStart
+                let logits = secondaryLogits(tokens) { $0 >= start ? start : $0 }
+                tokens.append(naiveBest(logits.last ?? []))
+                inBlock += 1
+            }
+            isPrimary = inBlock >= drafts
+        }
+        return Array(tokens.dropFirst(prompt.count))
+    }
+
+    /// Greedy decoding of one model alone.
+    func greedy(_ prompt: [Int32], role: ModelRole, count: Int) -> [Int32] {
+        let model = role == .primary ? primary : secondary ?? primary
+        var tokens = prompt
+        for _ in 0..<count { tokens.append(naiveBest(model.forward(tokens).logits.last ?? [])) }
+        return Array(tokens.dropFirst(prompt.count))
+    }
+}
+
+/// First index of the greatest value.
+func naiveBest(_ values: [Double]) -> Int32 {
+    var best = 0
+    for index in values.indices where values[index] > values[best] { best = index }
+    return Int32(best)
+}
