@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo model: the shipped bars of exactness, precision and speculation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tandem_train.bundle import read_bundle
+from tandem_train.reference import reference_logits
+from tokenizers import Tokenizer
+from transformers import AutoModelForCausalLM
+
+TEXT = Path(__file__).with_name("story.txt")
+CORPUS = Path(__file__).resolve().parents[3] / "shared" / "data" / "corpus"
+PROMPTS = ["Once upon a time", "The old man and his dog", "One day, Lily found a shiny key", "There was a king who",
+           "\"Where are you going?\" asked the fox.", "In the middle of the forest", "Tom was sad because",
+           "The little bird wanted to fly"]
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory, tandem, demo_model) -> Path:
+    folder = tmp_path_factory.mktemp("demo")
+    for name in ("f32", "int8", "int4"):
+        tandem("pack", demo_model, "-o", folder / f"{name}.tandem", "--quantize", name, "--quiet")
+    tandem("pack", demo_model, "--secondary", demo_model / "secondary-distilled", "-o", folder / "vanilla.tandem",
+           "--quiet")
+    return folder
+
+
+def test_f32_equals_pytorch(tandem, packed, demo_model):
+    ids = Tokenizer.from_file(str(demo_model / "tokenizer.json")).encode(TEXT.read_text()).ids[:256]
+    tandem("eval", "-m", packed / "f32.tandem", "-f", TEXT, "--cache-type", "f32", "-c", 256, "--save-logits",
+           packed / "out")
+    primary = np.load(packed / "out.primary.npy")[: len(ids)]
+    secondary = np.load(packed / "out.secondary.npy")[: len(ids)]
+    model = AutoModelForCausalLM.from_pretrained(demo_model / "primary", dtype=torch.float32)
+    with torch.no_grad():
+        expected = model(torch.tensor([ids])).logits[0].numpy()
+    trainer = reference_logits(read_bundle(demo_model), ids, 2)
+    assert np.abs(primary - expected).max() < 1e-4
+    assert np.abs(primary - trainer["primary_logits"].numpy()).max() < 1e-4
+    assert np.abs(secondary - trainer["tandem_logits"].numpy()).max() < 1e-4
+
+
+def test_int8_precision(tandem, packed):
+    """Mean KL to f32 at most 1e-3 nats and perplexity within 0.3 %, on the validation text where it is at hand."""
+    valid = CORPUS / "tinystories_cased_valid.txt"
+    text = valid if valid.exists() else TEXT
+    reports = {
+        name: tandem.json("eval", "-m", packed / f"{name}.tandem", "--reference", packed / "f32.tandem", "-f", text,
+                          "--max-tokens", 8192)["primary"]
+        for name in ("f32", "int8")
+    }
+    assert reports["int8"]["kl_divergence"] <= 1e-3
+    assert abs(reports["int8"]["perplexity"] / reports["f32"]["perplexity"] - 1) <= 0.003
+
+
+@pytest.mark.parametrize("name", ["int8", "int4", "f32", "vanilla"])
+def test_greedy_speed_is_the_primary(tandem, packed, name):
+    """Greedy SPEED gives the primary's tokens for every block length, thread count and instruction set."""
+    available = tandem("generate", "--list-isa").split()
+    for index, prompt in enumerate(PROMPTS):
+        common = ["generate", "-m", packed / f"{name}.tandem", "-p", prompt, "-n", 120, "--temp", 0, "--ignore-eos"]
+        expected = tandem.json(*common, "--decode", "primary", "-t", 1)["tokens"]
+        assert len(expected) == 120
+        for gamma in range(1, 9):
+            environment = {"TANDEM_ISA": available[(index + gamma) % len(available)]} if gamma % 4 == 0 else {}
+            run = tandem.json(*common, "--decode", "speed", "--draft-max", gamma, "-t", 1 + gamma % 2,
+                              environment=environment)
+            assert run["tokens"] == expected, (prompt, gamma)
+
+
+def test_tandem_needs_fewer_passes(tandem, packed):
+    """The tandem secondary drafts better than the distilled one: fewer primary passes for the same text."""
+    passes = {}
+    for name in ("int8", "vanilla"):
+        passes[name] = sum(
+            tandem.json("generate", "-m", packed / f"{name}.tandem", "-p", prompt, "-n", 120, "--temp", 0,
+                        "--draft-max", 4, "--ignore-eos")["speculative"]["primary_passes"]
+            for prompt in PROMPTS)
+    assert passes["int8"] < passes["vanilla"], json.dumps(passes)
