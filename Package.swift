@@ -61,7 +61,7 @@ let package = Package(
             swiftSettings: swiftSettings),
         .testTarget(
             name: "TandemTokenizerTests", dependencies: ["TandemTokenizer", "TandemJSON"],
-            swiftSettings: swiftSettings),
+            exclude: ["Fixtures", "Scripts"], swiftSettings: swiftSettings),
         .testTarget(
             name: "TandemPackTests",
             dependencies: ["TandemPack", "TandemFormat", "TandemJSON", "CTandemKernels"],
