@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -96,3 +97,16 @@ def test_tandem_needs_fewer_passes(tandem, packed):
                         "--draft-max", 4, "--ignore-eos")["speculative"]["primary_passes"]
             for prompt in PROMPTS)
     assert passes["int8"] < passes["vanilla"], json.dumps(passes)
+
+
+def test_interrupt_ends_with_figures(tandem, packed):
+    """Ctrl-C ends the text early, and the figures still come."""
+    process = subprocess.Popen(
+        [str(tandem.program), "generate", "-m", str(packed / "f32.tandem"), "-p", PROMPTS[0], "--ignore-eos", "-t", "1"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "TANDEM_ISA": "scalar"})
+    shown = process.stdout.read(len(PROMPTS[0]) + 5)
+    process.send_signal(signal.SIGINT)
+    _, figures = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert shown.decode(errors="replace").startswith(PROMPTS[0])
+    assert b"cancelled" in figures and b"tok/s" in figures

@@ -55,9 +55,9 @@ struct Eval: ParsableCommand {
     }
 
     func run() throws {
-        catchInterrupt()
         try reportingErrors {
             let text = try readPrompt(file)
+            catchInterrupt()
             let session = try makeSession(self.model)
             let other = try reference.map(makeSession)
             var tokens = try session.model.tokenize(text)

@@ -75,10 +75,10 @@ struct Generate: ParsableCommand {
     }
 
     func run() throws {
-        let cancellation = interruptibleToken
-        catchInterrupt()
         try reportingErrors {
             let text = try prompt ?? readPrompt(file ?? "-")
+            let cancellation = interruptibleToken
+            catchInterrupt()
             let parameters = try generateParameters()
             let model = try TandemModel.load(
                 from: self.model,
