@@ -8,8 +8,12 @@ import TandemJSON
 final class TemporaryFolder {
     let url: URL
 
-    init() throws {
-        url = FileManager.default.temporaryDirectory.appending(path: "tandem-format-\(UUID().uuidString)")
+    /// - Parameter inMemory: prefer a file system in memory, for tests that write thousands of files.
+    init(inMemory: Bool = false) throws {
+        let memory = URL(filePath: "/dev/shm")
+        let useMemory = inMemory && FileManager.default.isWritableFile(atPath: memory.path)
+        let parent = useMemory ? memory : FileManager.default.temporaryDirectory
+        url = parent.appending(path: "tandem-format-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     }
 

@@ -13,7 +13,7 @@ public struct TandemConfiguration: Sendable, Equatable {
     public init(layerMap: [Int], blockLength: Int) throws(FormatError) {
         guard blockLength >= 1, blockLength <= FormatLimits.maximumBlockLength else {
             throw .invalidField(
-                name: "tandem.block_length", offset: nil,
+                name: "manifest.tandem.block_length", offset: nil,
                 reason: "\(blockLength) is outside 1...\(FormatLimits.maximumBlockLength)")
         }
         self.layerMap = layerMap

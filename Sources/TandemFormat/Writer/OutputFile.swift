@@ -136,11 +136,9 @@ final class OutputFile {
                 }
                 return file
             }
-            guard errno == EEXIST, attempt == 0, removeStale(temporary) else {
-                throw errno == EEXIST
-                    ? .misuse("'\(path)' is being written already (see '\(temporary)')")
-                    : error("create", path, errno)
-            }
+            let code = errno
+            guard code == EEXIST else { throw error("create", path, code) }
+            guard attempt == 0, removeStale(temporary) else { break }
         }
         throw .misuse("'\(path)' is being written already (see '\(temporary)')")
     }

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import TandemFormat
+import Testing
+
+@Suite struct XXH64Tests {
+    @Test(arguments: [
+        ("", 0xEF46_DB37_51D8_E999), ("a", 0xD24E_C4F1_A98C_6E5B), ("abc", 0x44BC_2CF5_AD77_0999),
+        ("Nobody inspects the spammish repetition", 0xFBCE_A83C_8A37_8BF1),
+    ] as [(String, UInt64)])
+    func knownValues(text: String, value: UInt64) {
+        #expect(XXH64.hash(Array(text.utf8)) == value)
+    }
+
+    @Test func everyLengthAndSplit() {
+        var source = ByteSource(seed: 11)
+        let bytes = source.bytes(200)
+        for length in 0...bytes.count {
+            let part = Array(bytes[..<length])
+            let whole = XXH64.hash(part)
+            for split in stride(from: 0, through: length, by: 7) {
+                var hash = XXH64()
+                unsafe part[..<split].withUnsafeBytes { unsafe hash.update($0) }
+                unsafe part[split...].withUnsafeBytes { unsafe hash.update($0) }
+                #expect(hash.digest() == whole)
+            }
+            var single = XXH64()
+            for byte in part { unsafe [byte].withUnsafeBytes { unsafe single.update($0) } }
+            #expect(single.digest() == whole)
+        }
+    }
+
+    @Test func emptyBuffer() {
+        #expect(unsafe XXH64.hash(UnsafeRawBufferPointer(start: nil, count: 0)) == 0xEF46_DB37_51D8_E999)
+    }
+
+    /// Far below what it reaches (about 10 GB/s), so that only a real regression fails on a busy machine.
+    @Test func speed() {
+        let bytes = [UInt8](repeating: 42, count: 64 << 20)
+        _ = XXH64.hash(Array(bytes[..<(1 << 20)]))
+        let clock = ContinuousClock()
+        var best = Duration.seconds(100)
+        for _ in 0..<3 { best = min(best, clock.measure { _ = XXH64.hash(bytes) }) }
+        let rate = Double(bytes.count) / (Double(best.components.attoseconds) * 1e-18) / 1e9
+        #expect(rate > 1.5, "\(rate) GB/s")
+    }
+}
