@@ -5,11 +5,14 @@
     pip install tokenizers && python3 make_fixtures.py
 
 For every entry of CONFIGURATIONS it trains a small byte-pair model on TRAINING_TEXT and writes NAME.json to
-../Fixtures, and the ids that the reference gives for TEXTS to NAME.expected.json. Deterministic.
+../Fixtures, and the ids that the reference gives for TEXTS to NAME.expected.json; and to normalization.json
+random texts with their forms C and D. Deterministic.
 """
 
 import json
 import pathlib
+import random
+import unicodedata
 
 import tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
@@ -246,9 +249,25 @@ def expected(tokenizer, texts):
     }
 
 
+def normalization():
+    """Texts rich in what composes, decomposes or is reordered: triples of text, form C, form D."""
+    ranges = [
+        (0x41, 0x5A), (0xC0, 0x17F), (0x300, 0x345), (0x5B0, 0x5C2), (0x9BE, 0x9CD), (0xF71, 0xF84),
+        (0x1100, 0x1175), (0x11A7, 0x11C2), (0x1F00, 0x1FFC), (0xAC00, 0xAC40),
+    ]  # fmt: skip
+    generator = random.Random(3)
+    triples = []
+    while len(triples) < 500:
+        text = "".join(chr(generator.randint(*generator.choice(ranges))) for _ in range(generator.randint(1, 8)))
+        if all(unicodedata.category(character) != "Cn" for character in text):
+            triples.append([text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)])
+    return triples
+
+
 def main():
     folder = pathlib.Path(__file__).parents[1] / "Fixtures"
     folder.mkdir(exist_ok=True)
+    (folder / "normalization.json").write_text(json.dumps(normalization(), separators=(",", ":")) + "\n")
     lines = TRAINING_TEXT.splitlines(keepends=True) * 3
     for configuration in CONFIGURATIONS:
         name = configuration.__name__
