@@ -196,6 +196,7 @@ TK_INLINE void tk_avx2_part_i4(const uint8_t *w, const int8_t *q, size_t ldq, co
     }
 }
 
+#define TK_GEMM256_ROWS 4
 #define TK_GEMM256_PART_I8 tk_avx2_part_i8
 #define TK_GEMM256_PART_I4 tk_avx2_part_i4
 #define TK_GEMM256_BIAS_I8 0

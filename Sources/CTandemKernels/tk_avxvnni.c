@@ -50,6 +50,7 @@ TK_INLINE void tk_avxvnni_part_i4(const uint8_t *w, const int8_t *q, size_t ldq,
     }
 }
 
+#define TK_GEMM256_ROWS 3
 #define TK_GEMM256_PART_I8 tk_avxvnni_part_i8
 #define TK_GEMM256_PART_I4 tk_avxvnni_part_i4
 #define TK_GEMM256_BIAS_I8 128

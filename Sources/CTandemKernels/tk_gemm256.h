@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The frame of the quantised matrix products on 256-bit registers: a panel is two registers wide. The including file
-// defines, for R <= 4 rows and dot[2 * row + half of the panel],
+// defines, for R rows and dot[2 * row + half of the panel],
 //
+//   TK_GEMM256_ROWS                         rows of a block that the 16 registers can hold: at most 4
 //   TK_GEMM256_PART_I8(w, q, ldq, R, dot)   adds the products of 32 k
 //   TK_GEMM256_PART_I4(w, q, ldq, R, dot)   likewise, with nibbles taken as stored: value + 8
 //   TK_GEMM256_BIAS_I8                      what PART_I8 adds to every weight: 0 or 128
@@ -60,7 +61,7 @@ TK_INLINE void tk_gemm256(const tk_qgemm *a, size_t panel0, size_t panel1, const
     for (size_t first = panel0; first < panel1; first += chunk) {
         const size_t last = tk_min(first + chunk, panel1);
         for (size_t row = 0, step; row < a->rows; row += step) {
-            step = tk_row_block(a->rows - row, 4);
+            step = tk_row_block(a->rows - row, TK_GEMM256_ROWS);
             for (size_t p = first; p < last; p++) {
                 switch (step) {
                 case 1: tk_gemm256_block(a, p, row, 1, four_bit); break;

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CTandemKernels
+import Foundation
+import Testing
+
+@Suite("Attention of one position")
+struct AttentionTests {
+    static let headSizes = [8, 16, 24, 40, 48, 56, 64, 72, 80, 96, 104, 112, 120, 128, 256]
+
+    @Test("every table gives the scalar table's bits", arguments: Table.all, headSizes)
+    func equalsScalar(table: Table, headSize: Int) {
+        for half in [false, true] {
+            var random = Random(seed: UInt64(headSize))
+            let cache = KeyValueCache(positions: 90, headSize: headSize, half: half, using: &random)
+            let q = random.floats(9 * headSize)
+            let scale = 1 / Float(headSize).squareRoot()
+            for count in Array(1...70) where headSize <= 64 || count % 5 == 1 {
+                let begin = count * 7 % 20
+                let heads = 1 + count % 9
+                let queries = Array(q[..<(heads * headSize)])
+                let mine = table.attention(
+                    queries, heads: heads, cache: cache, visible: begin..<begin + count, scale: scale)
+                let reference = Table.scalar.attention(
+                    queries, heads: heads, cache: cache, visible: begin..<begin + count, scale: scale)
+                #expect(bits(mine) == bits(reference), "\(heads) heads, \(begin)..<\(begin + count), f16: \(half)")
+            }
+        }
+    }
+
+    @Test("a head's result does not depend on the heads beside it", arguments: Table.all)
+    func independence(table: Table) {
+        var random = Random(seed: 41)
+        let cache = KeyValueCache(positions: 50, headSize: 64, half: true, using: &random)
+        let q = random.floats(7 * 64)
+        let together = table.attention(q, heads: 7, cache: cache, visible: 3..<50, scale: 0.125)
+        for head in 0..<7 {
+            let slice = head * 64..<(head + 1) * 64
+            let alone = table.attention(Array(q[slice]), heads: 1, cache: cache, visible: 3..<50, scale: 0.125)
+            #expect(alone == Array(together[slice]))
+        }
+    }
+
+    @Test("the scalar table agrees with double precision", arguments: [8, 24, 64, 128])
+    func accuracy(headSize: Int) {
+        var random = Random(seed: 42)
+        let cache = KeyValueCache(positions: 70, headSize: headSize, half: false, using: &random)
+        let q = random.floats(headSize)
+        let scale = 1 / Float(headSize).squareRoot()
+        for visible in [0..<1, 5..<70, 0..<33] {
+            let y = Table.scalar.attention(q, heads: 1, cache: cache, visible: visible, scale: scale)
+            let scores = visible.map { t in
+                (0..<headSize).reduce(0.0) { $0 + Double(q[$1]) * Double(cache.keyFloats[t * headSize + $1]) }
+                    * Double(scale)
+            }
+            let weights = scores.map { exp($0 - scores.max()!) }
+            let total = weights.reduce(0, +)
+            for i in 0..<headSize {
+                let expected = zip(visible, weights).reduce(0.0) {
+                    $0 + $1.1 / total * Double(cache.valueFloats[$1.0 * headSize + i])
+                }
+                #expect(abs(Double(y[i]) - expected) < 2e-6)
+            }
+        }
+    }
+
+    @Test("one visible position returns its value whatever the score", arguments: Table.all)
+    func single(table: Table) {
+        var random = Random(seed: 43)
+        let cache = KeyValueCache(positions: 3, headSize: 24, half: false, using: &random)
+        let y = table.attention(random.floats(24, scale: 1e4), heads: 1, cache: cache, visible: 1..<2, scale: 1)
+        #expect(y == Array(cache.valueFloats[24..<48]))
+    }
+}

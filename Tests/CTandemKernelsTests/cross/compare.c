@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Compares every table of the kernels with the scalar one, bit for bit, without Swift: for processors reached only
+// through a cross compiler and an emulator, and for runs under the sanitizers. Every buffer is allocated at its exact
+// size, so that an address sanitizer sees one element too many.
+//
+// Usage: compare [table …]   (all tables of this machine by default; exit status 1 on a difference or a missing table)
+
+#include "tandem_kernels.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t random_state = 0x9e3779b97f4a7c15u;
+static long checks, failures;
+
+static uint32_t random_u32(void) {
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (uint32_t)(random_state >> 24);
+}
+
+static float random_unit(void) { return (float)(int32_t)random_u32() * 0x1p-31f; }
+
+static void *allocate(size_t bytes) {
+    // aligned_alloc of the exact size: what lies behind the last byte belongs to nobody.
+    void *p = NULL;
+    if (posix_memalign(&p, 64, bytes > 0 ? bytes : 1) != 0) {
+        fprintf(stderr, "compare: out of memory\n");
+        exit(2);
+    }
+    return p;
+}
+
+static float *random_floats(size_t n) {
+    float *x = allocate(n * sizeof(float));
+    for (size_t i = 0; i < n; i++) x[i] = random_unit();
+    return x;
+}
+
+// Floats of every kind: NaN, infinities, denormals, zeros of both signs, huge and tiny.
+static float *wild_floats(size_t n) {
+    static const uint32_t kinds[] = {0x7fc00000, 0x7f800000, 0xff800000, 1, 0x80000000, 0, 0x7f7fffff, 0x00800000,
+                                     0xffc12345, 0x7f800001, 0x42b17218, 0xc2aeac50, 0x3f000000, 0x33000000};
+    float *x = random_floats(n);
+    for (size_t i = 0; i < n; i++) {
+        if (random_u32() % 4 == 0) memcpy(x + i, &kinds[random_u32() % (sizeof kinds / sizeof *kinds)], 4);
+        if (random_u32() % 16 == 0) {
+            const uint32_t bits = random_u32();
+            memcpy(x + i, &bits, 4);
+        }
+    }
+    return x;
+}
+
+// The same bits, or a NaN on both sides.
+static int same_floats(const float *a, const float *b, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (memcmp(a + i, b + i, 4) != 0 && !(a[i] != a[i] && b[i] != b[i])) return 0;
+    }
+    return 1;
+}
+
+static void check(int good, const tk_kernels *table, const char *what, size_t a, size_t b, size_t c) {
+    checks++;
+    if (good) return;
+    if (failures++ < 20) printf("FAIL %s %s (%zu, %zu, %zu)\n", table->name, what, a, b, c);
+}
+
+static void compare_gemm(const tk_kernels *scalar, const tk_kernels *table, size_t n, size_t k, size_t rows, size_t ga,
+                         size_t gw, int four_bit, int wild) {
+    const size_t unit = gw == 0 ? 64 : gw > 64 ? gw : 64;
+    const size_t kp = (k + unit - 1) / unit * unit, panels = (n + 15) / 16;
+    if (gw == 0) gw = kp;
+    const size_t panel_bytes = four_bit ? kp * 8 : kp * 16, scale_count = panels * (kp / gw) * 16;
+    uint8_t *w = allocate(panels * panel_bytes);
+    int8_t *values = allocate(16 * k);
+    for (size_t p = 0; p < panels; p++) {
+        for (size_t i = 0; i < 16 * k; i++) {
+            const uint32_t r = random_u32();
+            values[i] = (int8_t)(four_bit ? (int)(r % 16) - 8 : r % 8 == 0 ? (r & 8 ? 127 : -128) : (int)(r >> 8) % 128);
+        }
+        const size_t valid = n - p * 16 < 16 ? n - p * 16 : 16;
+        if (four_bit) {
+            tk_pack_panel_i4(values, k, valid, k, kp, w + p * panel_bytes);
+        } else {
+            tk_pack_panel_i8(values, k, valid, k, kp, w + p * panel_bytes);
+        }
+    }
+    uint16_t *ws = allocate(scale_count * 2);
+    for (size_t i = 0; i < scale_count; i++) {
+        ws[i] = wild ? (uint16_t)random_u32() : tk_f16_from_f32(random_unit() * 0.02f);
+    }
+    float *x = wild ? wild_floats(rows * k) : random_floats(rows * k);
+    if (!wild) {
+        for (size_t i = 0; i < k; i++) x[i] = i % 3 == 0 ? 1.0f : -1.0f;
+    }
+    const size_t groups = kp / ga, ldy = panels * 16;
+    int8_t *q = allocate(rows * kp), *q2 = allocate(rows * kp);
+    float *as = allocate(rows * groups * 4), *as2 = allocate(rows * groups * 4);
+    int32_t *sums = allocate(rows * groups * 4), *sums2 = allocate(rows * groups * 4);
+    float *y = allocate(rows * ldy * 4), *y2 = allocate(rows * ldy * 4);
+    scalar->quantize(x, k, rows, k, kp, ga, q, kp, as, sums, groups);
+    table->quantize(x, k, rows, k, kp, ga, q2, kp, as2, sums2, groups);
+    check(memcmp(q, q2, rows * kp) == 0 && memcmp(sums, sums2, rows * groups * 4) == 0 &&
+              same_floats(as, as2, rows * groups), table, "quantize", rows, k, ga);
+
+    tk_qgemm args = {q, kp, as, sums, groups, rows, w, ws, kp, ga, gw, y, ldy};
+    void (*reference)(const tk_qgemm *, size_t, size_t) = four_bit ? scalar->gemm_i4 : scalar->gemm_i8;
+    void (*tested)(const tk_qgemm *, size_t, size_t) = four_bit ? table->gemm_i4 : table->gemm_i8;
+    reference(&args, 0, panels);
+    args.y = y2;
+    memset(y2, 0x55, rows * ldy * 4);
+    tested(&args, 0, panels / 2);
+    tested(&args, panels / 2, panels);
+    check(same_floats(y, y2, rows * ldy), table, four_bit ? "gemm_i4" : "gemm_i8", n, k, rows * 1000 + ga);
+    free(w), free(values), free(ws), free(x), free(q), free(q2), free(as), free(as2), free(sums), free(sums2);
+    free(y), free(y2);
+}
+
+static void compare_gemm_f32(const tk_kernels *scalar, const tk_kernels *table, size_t n, size_t k, size_t rows) {
+    const size_t panels = (n + 15) / 16, ldy = panels * 16;
+    float *w = random_floats(panels * 16 * k), *x = random_floats(rows * k);
+    float *y = allocate(rows * ldy * 4), *y2 = allocate(rows * ldy * 4);
+    tk_fgemm args = {x, k, rows, w, k, y, ldy};
+    scalar->gemm_f32(&args, 0, panels);
+    args.y = y2;
+    table->gemm_f32(&args, 0, panels);
+    check(memcmp(y, y2, rows * ldy * 4) == 0, table, "gemm_f32", n, k, rows);
+    free(w), free(x), free(y), free(y2);
+}
+
+static void compare_vectors(const tk_kernels *scalar, const tk_kernels *table, size_t n, int wild) {
+    float *a = wild ? wild_floats(n) : random_floats(n), *b = wild ? wild_floats(n) : random_floats(n);
+    float *y = allocate(n * 4), *y2 = allocate(n * 4);
+    uint16_t *h = allocate(n * 2), *h2 = allocate(n * 2);
+    if (!wild) {
+        for (size_t i = 0; i < n; i++) a[i] *= 40.0f;
+    }
+    scalar->rmsnorm(a, b, 1e-5f, n, y), table->rmsnorm(a, b, 1e-5f, n, y2);
+    check(same_floats(y, y2, n), table, "rmsnorm", n, (size_t)wild, 0);
+    scalar->swiglu(a, b, n, y), table->swiglu(a, b, n, y2);
+    check(same_floats(y, y2, n), table, "swiglu", n, (size_t)wild, 0);
+    memcpy(y, a, n * 4), memcpy(y2, a, n * 4);
+    scalar->add(y, b, n), table->add(y2, b, n);
+    check(same_floats(y, y2, n), table, "add", n, (size_t)wild, 0);
+    memcpy(y, a, n * 4), memcpy(y2, a, n * 4);
+    scalar->softmax(y, n, 0.7f), table->softmax(y2, n, 0.7f);
+    check(same_floats(y, y2, n), table, "softmax", n, (size_t)wild, 0);
+    check(scalar->argmax(a, n) == table->argmax(a, n), table, "argmax", n, (size_t)wild, 0);
+    scalar->f16_from_f32(a, n, h), table->f16_from_f32(a, n, h2);
+    check(memcmp(h, h2, n * 2) == 0, table, "f16_from_f32", n, (size_t)wild, 0);
+    for (size_t i = 0; i < n; i++) h[i] = (uint16_t)random_u32();
+    scalar->f32_from_f16(h, n, y), table->f32_from_f16(h, n, y2);
+    check(memcmp(y, y2, n * 4) == 0, table, "f32_from_f16", n, (size_t)wild, 0);
+    scalar->f32_from_bf16(h, n, y), table->f32_from_bf16(h, n, y2);
+    check(memcmp(y, y2, n * 4) == 0, table, "f32_from_bf16", n, (size_t)wild, 0);
+    free(a), free(b), free(y), free(y2), free(h), free(h2);
+}
+
+static void compare_rope(const tk_kernels *scalar, const tk_kernels *table, size_t heads, size_t half, size_t extra) {
+    const size_t ld = 2 * half + extra, n = heads * ld;
+    float *x = random_floats(n), *x2 = allocate(n * 4), *freq = allocate(half * 4), *row = allocate(2 * half * 4);
+    memcpy(x2, x, n * 4);
+    tk_rope_frequencies(10000.0f, half, freq);
+    tk_rope_row(1234, freq, half, row);
+    scalar->rope(x, heads, ld, half, row), table->rope(x2, heads, ld, half, row);
+    check(memcmp(x, x2, n * 4) == 0, table, "rope", heads, half, extra);
+    free(x), free(x2), free(freq), free(row);
+}
+
+static void compare_attention(const tk_kernels *scalar, const tk_kernels *table, size_t heads, size_t hd, size_t begin,
+                              size_t count, int type) {
+    const size_t stride = (hd + 15) / 16 * 16, end = begin + count, cells = end * stride;
+    const size_t element = type == TK_KV_F16 ? 2 : 4, padded = (count + 15) / 16 * 16;
+    char *k = allocate(cells * element), *v = allocate(cells * element);
+    for (size_t i = 0; i < cells; i++) {
+        const float kf = i % stride < hd ? random_unit() * 3 : 0, vf = i % stride < hd ? random_unit() : 0;
+        const uint16_t kh = tk_f16_from_f32(kf), vh = tk_f16_from_f32(vf);
+        memcpy(k + i * element, type == TK_KV_F16 ? (const void *)&kh : (const void *)&kf, element);
+        memcpy(v + i * element, type == TK_KV_F16 ? (const void *)&vh : (const void *)&vf, element);
+    }
+    float *q = random_floats(heads * hd), *scores = allocate(heads * padded * 4);
+    float *y = allocate(heads * hd * 4), *y2 = allocate(heads * hd * 4);
+    tk_attention args = {q, hd, heads, hd, k, v, type, stride, begin, end, 1.0f / sqrtf((float)hd), scores, y, hd};
+    scalar->attention(&args);
+    args.out = y2;
+    table->attention(&args);
+    check(memcmp(y, y2, heads * hd * 4) == 0, table, type == TK_KV_F16 ? "attention f16" : "attention f32", heads, hd,
+          count);
+    free(k), free(v), free(q), free(scores), free(y), free(y2);
+}
+
+static void compare_exp(const tk_kernels *scalar, const tk_kernels *table) {
+    // swiglu with up = 1 over exponents of every size shows every branch of exp.
+    enum { N = 4096 };
+    float *a = allocate(N * 4), *b = allocate(N * 4), *y = allocate(N * 4), *y2 = allocate(N * 4);
+    for (uint64_t start = 0; start < 0x100000000u; start += 0x1000000u) {
+        for (size_t i = 0; i < N; i++) {
+            const uint32_t bits = (uint32_t)(start + random_u32() % 0x1000000u);
+            memcpy(a + i, &bits, 4);
+            b[i] = 1;
+        }
+        scalar->swiglu(a, b, N, y), table->swiglu(a, b, N, y2);
+        check(same_floats(y, y2, N), table, "exp", (size_t)(start >> 24), 0, 0);
+    }
+    for (size_t i = 0; i < N; i++) a[i] = -90.0f + 180.0f * (float)i / N;
+    scalar->swiglu(a, b, N, y), table->swiglu(a, b, N, y2);
+    check(same_floats(y, y2, N), table, "exp", 256, 0, 0);
+    free(a), free(b), free(y), free(y2);
+}
+
+static void compare(const tk_kernels *scalar, const tk_kernels *table) {
+    static const size_t groups[] = {32, 64, 128};
+    for (size_t rows = 1; rows <= 17; rows++) {
+        for (size_t gi = 0; gi < 3; gi++) {
+            for (int four_bit = 0; four_bit < 2; four_bit++) {
+                const size_t ga = groups[gi];
+                compare_gemm(scalar, table, 40, 200, rows, ga, ga, four_bit, 0);
+                compare_gemm(scalar, table, 16, 64, rows, ga, ga, four_bit, rows % 2 == 0);
+                compare_gemm(scalar, table, 5, 3, rows, ga, ga, four_bit, 1);
+                if (ga <= 64) compare_gemm(scalar, table, 33, 384, rows, ga, 0, four_bit, 0);
+                if (ga <= 64) compare_gemm(scalar, table, 33, 256, rows, ga, 128, four_bit, 0);
+            }
+        }
+        compare_gemm_f32(scalar, table, rows * 7, 13 + rows, rows);
+        compare_gemm_f32(scalar, table, 80, 64, rows);
+    }
+    compare_gemm(scalar, table, 70, 2048, 40, 64, 64, 0, 0);
+    compare_gemm(scalar, table, 70, 2048, 40, 64, 64, 1, 0);
+    for (size_t n = 1; n <= 100; n++) {
+        compare_vectors(scalar, table, n, 0);
+        compare_vectors(scalar, table, n, 1);
+    }
+    compare_vectors(scalar, table, 4096, 0);
+    for (size_t half = 1; half <= 40; half++) compare_rope(scalar, table, 1 + half % 5, half, half % 3);
+    for (size_t count = 1; count <= 70; count++) {
+        static const size_t sizes[] = {8, 16, 24, 40, 48, 56, 64, 80, 96, 112, 120, 128};
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            const size_t heads = 1 + (count + i) % 7, begin = (count * 3 + i) % 5;
+            compare_attention(scalar, table, heads, sizes[i], begin, count, TK_KV_F32);
+            compare_attention(scalar, table, heads, sizes[i], begin, count, TK_KV_F16);
+        }
+    }
+    compare_exp(scalar, table);
+}
+
+int main(int argc, char **argv) {
+    const tk_kernels *scalar = tk_isa_named("scalar");
+    for (int i = 1; i < argc; i++) {
+        if (tk_isa_named(argv[i]) == NULL) {
+            printf("FAIL this processor or build lacks the table \"%s\"\n", argv[i]);
+            failures++;
+        }
+    }
+    for (size_t i = 0; i < tk_isa_count(); i++) {
+        const tk_kernels *table = tk_isa_at(i);
+        int wanted = argc == 1;
+        for (int j = 1; j < argc; j++) wanted |= strcmp(argv[j], table->name) == 0;
+        if (!wanted) continue;
+        const long before = checks, failed = failures;
+        compare(scalar, table);
+        printf("%-14s %ld comparisons with scalar, %ld differences\n", table->name, checks - before, failures - failed);
+    }
+    return failures == 0 ? 0 : 1;
+}
