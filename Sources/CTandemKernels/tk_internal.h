@@ -112,6 +112,8 @@ void tk_avxvnni_gemm_i4(const tk_qgemm *args, size_t panel0, size_t panel1);
 #if TK_ARM64
 extern const tk_kernels tk_kernels_neon;
 extern const tk_kernels tk_kernels_neon_dotprod;
+void tk_neon_dotprod_gemm_i8(const tk_qgemm *args, size_t panel0, size_t panel1);
+void tk_neon_dotprod_gemm_i4(const tk_qgemm *args, size_t panel0, size_t panel1);
 #endif
 
 #endif
