@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 extension FormatError: CustomStringConvertible {
@@ -27,7 +27,9 @@ extension FormatError: CustomStringConvertible {
             return "the file needs features this library does not have (header.required_features "
                 + "0x\(hex(bits)) at offset \(offset)); use a newer library"
         case .truncated(let expected, let actual):
-            return "the file is truncated: \(expected) bytes expected, \(actual) present; copy or download it again"
+            return
+                "the file is truncated: \(expected) bytes expected, \(actual) present; "
+                + "copy or download it again"
         case .checksumMismatch(let field, let offset, let expected, let actual):
             return "checksum mismatch in \(field) at offset \(offset): stored \(hex(expected)), "
                 + "computed \(hex(actual)); the file is damaged"

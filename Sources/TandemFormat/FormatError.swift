@@ -2,8 +2,8 @@
 
 /// Everything that can go wrong while reading or writing a `.tandem` file.
 ///
-/// Structural errors name the field as the specification does (`Formats/tandem-file.md`) and the file offset of the
-/// bytes at fault.
+/// Structural errors name the field as the specification does (`Formats/tandem-file.md`) and the file offset
+/// of the bytes at fault.
 public enum FormatError: Error, Sendable, Equatable {
     /// The path does not exist.
     case noSuchFile(path: String)
@@ -23,7 +23,8 @@ public enum FormatError: Error, Sendable, Equatable {
     case truncated(expected: Int, actual: Int)
     /// Stored and computed XXH64 differ.
     case checksumMismatch(field: String, offset: Int, expected: UInt64, actual: UInt64)
-    /// A field holds a value that the specification does not allow. `offset` is nil when no file is involved yet.
+    /// A field holds a value that the specification does not allow. `offset` is nil when no file is involved
+    /// yet.
     case invalidField(name: String, offset: Int?, reason: String)
     /// The configuration in the manifest asks for a tensor that the file lacks.
     case missingTensor(name: String)

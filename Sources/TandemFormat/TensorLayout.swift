@@ -2,7 +2,8 @@
 
 /// Shape and encoding of a tensor, and the byte counts that follow from them.
 ///
-/// A value of this type is always valid: sizes are within ``FormatLimits`` and the group size fits the encoding.
+/// A value of this type is always valid: sizes are within ``FormatLimits`` and the group size fits the
+/// encoding.
 public struct TensorLayout: Sendable, Equatable {
     /// Rows in one panel.
     public static let panelRows = 16
@@ -12,7 +13,8 @@ public struct TensorLayout: Sendable, Equatable {
     public let rows: Int
     /// Input dimension K; the length of a vector.
     public let columns: Int
-    /// Columns that share one scale: 0 for unquantised encodings, else 32, 64, 128 or ``paddedColumns`` ("row").
+    /// Columns that share one scale: 0 for unquantised encodings, else 32, 64, 128 or ``paddedColumns``
+    /// ("row").
     public let groupSize: Int
     /// `columns` rounded up to what the encoding stores.
     public let paddedColumns: Int
@@ -62,7 +64,8 @@ public struct TensorLayout: Sendable, Equatable {
 
     static let fixedGroupSizes = [32, 64, 128]
 
-    /// Stored columns of a quantised row: `columns` rounded up to a multiple of 64, or of 128 for groups of 128.
+    /// Stored columns of a quantised row: `columns` rounded up to a multiple of 64, or of 128 for groups of
+    /// 128.
     static func paddedColumns(columns: Int, groupSize: Int) -> Int {
         let unit = groupSize == 128 ? 128 : 64
         return (columns + unit - 1) / unit * unit

@@ -73,11 +73,14 @@ public struct XXH64: Sendable {
         var hash = start
         var index = 0
         while index + 8 <= pending.count {
-            hash = Self.rotate(hash ^ Self.round(0, word(at: index, bytes: 8)), 27) &* Self.prime1 &+ Self.prime4
+            hash =
+                Self.rotate(hash ^ Self.round(0, word(at: index, bytes: 8)), 27) &* Self.prime1 &+ Self.prime4
             index += 8
         }
         if index + 4 <= pending.count {
-            hash = Self.rotate(hash ^ (word(at: index, bytes: 4) &* Self.prime1), 23) &* Self.prime2 &+ Self.prime3
+            hash =
+                Self.rotate(hash ^ (word(at: index, bytes: 4) &* Self.prime1), 23) &* Self.prime2
+                &+ Self.prime3
             index += 4
         }
         while index < pending.count {
@@ -116,10 +119,14 @@ public struct XXH64: Sendable {
         var (a, b, c, d) = (lanes[0], lanes[1], lanes[2], lanes[3])
         var offset = 0
         while offset < bytes.count {
-            unsafe a = round(a, UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
-            unsafe b = round(b, UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset &+ 8, as: UInt64.self)))
-            unsafe c = round(c, UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset &+ 16, as: UInt64.self)))
-            unsafe d = round(d, UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset &+ 24, as: UInt64.self)))
+            unsafe a = round(
+                a, UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
+            unsafe b = round(
+                b, UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset &+ 8, as: UInt64.self)))
+            unsafe c = round(
+                c, UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset &+ 16, as: UInt64.self)))
+            unsafe d = round(
+                d, UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset &+ 24, as: UInt64.self)))
             offset &+= 32
         }
         lanes = SIMD4(a, b, c, d)

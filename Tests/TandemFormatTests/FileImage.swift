@@ -15,7 +15,9 @@ struct FileImage {
     }
 
     mutating func store(_ value: UInt64, at offset: Int, size: Int) {
-        for index in 0..<size { bytes[offset + index] = UInt8(truncatingIfNeeded: value >> UInt64(8 * index)) }
+        for index in 0..<size {
+            bytes[offset + index] = UInt8(truncatingIfNeeded: value >> UInt64(8 * index))
+        }
     }
 
     /// The bytes of a section, as far as they lie inside the file.
@@ -36,7 +38,9 @@ struct FileImage {
             let stored = Array(bytes[Int(offset)..<Int(offset + length)])
             store(XXH64.hash(stored), at: base + ChunkRecordLayout.checksum, size: 8)
         }
-        for at in Self.sections { store(XXH64.hash(Array(bytes[range(ofSection: at)])), at: at + 16, size: 8) }
+        for at in Self.sections {
+            store(XXH64.hash(Array(bytes[range(ofSection: at)])), at: at + 16, size: 8)
+        }
         store(XXH64.hash(Array(bytes[0..<HeaderLayout.checksum])), at: HeaderLayout.checksum, size: 8)
     }
 
@@ -46,13 +50,15 @@ struct FileImage {
         fields += stride(from: 16, to: 136, by: 8).map { ($0, 8) }
         fields += stride(from: 136, to: 152, by: 4).map { ($0, 4) }
         fields += stride(from: 152, to: 184, by: 8).map { ($0, 8) }
-        for base in stride(from: range(ofSection: HeaderLayout.chunkTable).lowerBound,
+        for base in stride(
+            from: range(ofSection: HeaderLayout.chunkTable).lowerBound,
             to: range(ofSection: HeaderLayout.chunkTable).upperBound, by: 64)
         {
             fields += [(0, 4), (4, 4), (40, 4), (44, 4), (48, 4), (52, 4)].map { (base + $0.0, $0.1) }
             fields += [8, 16, 24, 56].map { (base + $0, 8) }
         }
-        for base in stride(from: range(ofSection: HeaderLayout.tensorTable).lowerBound,
+        for base in stride(
+            from: range(ofSection: HeaderLayout.tensorTable).lowerBound,
             to: range(ofSection: HeaderLayout.tensorTable).upperBound, by: 96)
         {
             fields += [(0, 4), (4, 4), (8, 4), (12, 4), (64, 4), (68, 4)].map { (base + $0.0, $0.1) }

@@ -12,7 +12,9 @@ import Testing
 
         init?() throws {
             folder = try TemporaryFolder()
-            guard SmallDisk.run("mount", ["-t", "tmpfs", "-o", "size=1m", "none", folder.url.path]) else { return nil }
+            guard SmallDisk.run("mount", ["-t", "tmpfs", "-o", "size=1m", "none", folder.url.path]) else {
+                return nil
+            }
         }
 
         deinit { _ = SmallDisk.run("umount", [folder.url.path]) }
@@ -37,8 +39,8 @@ import Testing
         var source = ByteSource(seed: 4)
         let filler = source.bytes(400 << 10)
         try Data(filler).write(to: URL(filePath: disk.folder.path("filler")))
+        let writer = try TandemWriter(path: path)
         do {
-            let writer = try TandemWriter(path: path)
             let error = formatError {
                 for part in 0..<(kilobytes / 100) {
                     try writer.addBlob(name: "part\(part)", bytes: source.bytes(100 << 10), codec: .raw)
@@ -49,7 +51,8 @@ import Testing
             #expect(error == .diskFull(path: path))
             #expect(error?.description.contains(path) == true)
         }
-        #expect(disk.folder.names == ["filler"])
+        #expect(disk.folder.names == ["filler"], "already before the writer is released")
+        #expect(formatError { try writer.addBlob(name: "more", bytes: [1], codec: .raw) }?.code == "misuse")
     }
 
     /// Any other write error, here the process's file size limit, in a process of its own.

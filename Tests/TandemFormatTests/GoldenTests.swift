@@ -63,7 +63,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("gguf", "GGUF"), ("safetensors", "safetensors"), ("zip", "zip"), ("text", "text"), ("zeros", "unfinished"),
+        ("gguf", "GGUF"), ("safetensors", "safetensors"), ("zip", "zip"), ("text", "text"),
+        ("zeros", "unfinished"),
     ])
     func foreignFilesAreNamed(name: String, hint: String) throws {
         let path = formatsFolder.appending(path: "golden/bad/\(name).tandem").path

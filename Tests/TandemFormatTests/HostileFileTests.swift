@@ -119,7 +119,8 @@ import Testing
         let bench = try Bench(name)
         let size = UInt64(bench.original.bytes.count)
         let values: [UInt64] = [
-            0, 1, 2, 15, 16, 17, 32, 63, 64, 65, 128, 191, 192, 255, 256, 16_384, 65_536, 65_537, 1 << 20, 1 << 24,
+            0, 1, 2, 15, 16, 17, 32, 63, 64, 65, 128, 191, 192, 255, 256, 16_384, 65_536, 65_537, 1 << 20,
+            1 << 24,
             (1 << 24) + 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 62), (1 << 63) - 64, (1 << 63) - 1, 1 << 63,
             UInt64.max - 63, UInt64.max - 1, UInt64.max, size, size - 1, size + 1, size - 64, size &* 255,
         ]
@@ -150,7 +151,9 @@ import Testing
                 let field = fields[Int(random.next()) % fields.count]
                 let old = image.integer(at: field.offset, size: field.size)
                 let change = (random.next() % 5) * [1, 16, 64, 4096, 16_384][Int(random.next() % 5)]
-                image.store(random.next() % 2 == 0 ? old &+ change : old &- change, at: field.offset, size: field.size)
+                image.store(
+                    random.next() % 2 == 0 ? old &+ change : old &- change, at: field.offset, size: field.size
+                )
             }
             image.repair()
             _ = try bench.fault(image.bytes)
@@ -162,7 +165,9 @@ import Testing
         let bench = try Bench("tandem-raw")
         let range = bench.original.range(ofSection: HeaderLayout.manifest)
         for offset in range {
-            for value in [0x00, 0x22, 0x2D, 0x2E, 0x30, 0x39, 0x5C, 0x5D, 0x65, 0x7B, 0x7D, 0xC3, 0xFF] as [UInt8] {
+            for value in [0x00, 0x22, 0x2D, 0x2E, 0x30, 0x39, 0x5C, 0x5D, 0x65, 0x7B, 0x7D, 0xC3, 0xFF]
+                as [UInt8]
+            {
                 var image = bench.original
                 image.bytes[offset] = value
                 image.repair()

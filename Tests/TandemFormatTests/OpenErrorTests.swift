@@ -16,7 +16,8 @@ import Testing
 
     @Test func directory() throws {
         let folder = try TemporaryFolder()
-        #expect(formatError { _ = try TandemFile(path: folder.url.path) } == .isDirectory(path: folder.url.path))
+        #expect(
+            formatError { _ = try TandemFile(path: folder.url.path) } == .isDirectory(path: folder.url.path))
     }
 
     @Test func devicesAndPipes() throws {

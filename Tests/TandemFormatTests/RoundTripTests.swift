@@ -46,7 +46,9 @@ import Testing
             #expect(Int(bitPattern: unsafe chunk.baseAddress) % 64 == 0)
             let data = source.bytes(tensor.dataLength)
             let scales = source.bytes(tensor.scalesLength)
-            #expect(Array(bytes[tensor.dataOffset..<tensor.dataOffset + tensor.dataLength]) == data, "\(tensor.name)")
+            #expect(
+                Array(bytes[tensor.dataOffset..<tensor.dataOffset + tensor.dataLength]) == data,
+                "\(tensor.name)")
             #expect(
                 Array(bytes[tensor.scalesOffset..<tensor.scalesOffset + tensor.scalesLength]) == scales,
                 "\(tensor.name)")

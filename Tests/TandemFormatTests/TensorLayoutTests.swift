@@ -32,9 +32,13 @@ import Testing
     }
 
     @Test func limits() {
-        func field(_ rows: Int, _ columns: Int, _ encoding: TensorEncoding = .panelF32, _ group: Int = 0) -> String? {
-            formatError { _ = try TensorLayout(encoding: encoding, rows: rows, columns: columns, groupSize: group) }?
-                .field
+        func field(_ rows: Int, _ columns: Int, _ encoding: TensorEncoding = .panelF32, _ group: Int = 0)
+            -> String?
+        {
+            formatError {
+                _ = try TensorLayout(encoding: encoding, rows: rows, columns: columns, groupSize: group)
+            }?
+            .field
         }
         #expect(field(0, 1) == "rows" && field(Int.max, 1) == "rows" && field(-1, 1) == "rows")
         #expect(field(1, 0) == "columns" && field(1, Int.max) == "columns" && field(1, Int.min) == "columns")

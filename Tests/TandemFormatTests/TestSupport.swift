@@ -49,7 +49,9 @@ struct ByteSource {
         return state >> 33
     }
 
-    mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
+    mutating func bytes(_ count: Int) -> [UInt8] {
+        (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
+    }
 }
 
 /// Writes small files of every kind through the public interface.
@@ -60,7 +62,8 @@ struct SampleFile {
     var codec = CodecChoice.raw
     var tied = false
     var seed: UInt64 = 1
-    var tokenizer = Array(#"{"model":{"vocab":["a","b","a","b","a","b","a","b","a","b","a","b","a","b"]}}"#.utf8)
+    var tokenizer = Array(
+        #"{"model":{"vocab":["a","b","a","b","a","b","a","b","a","b","a","b","a","b"]}}"#.utf8)
 
     func configuration(_ role: ModelRole) throws -> ModelConfiguration {
         let hidden = role == .primary ? 48 : 24
@@ -116,12 +119,17 @@ struct SampleFile {
         let layout = try TensorLayout(
             encoding: encoding, rows: tensor.rows, columns: tensor.columns, groupSize: group)
         try writer.beginTensor(
-            name: tensor.name, encoding: encoding, rows: tensor.rows, columns: tensor.columns, groupSize: group)
+            name: tensor.name, encoding: encoding, rows: tensor.rows, columns: tensor.columns,
+            groupSize: group)
         let data = source.bytes(layout.dataLength)
         let half = data.count / 2
-        try unsafe data.withUnsafeBytes { try unsafe writer.appendData(UnsafeRawBufferPointer(rebasing: $0[..<half])) }
+        try unsafe data.withUnsafeBytes {
+            try unsafe writer.appendData(UnsafeRawBufferPointer(rebasing: $0[..<half]))
+        }
         try unsafe source.bytes(layout.scalesLength).withUnsafeBytes { try unsafe writer.appendScales($0) }
-        try unsafe data.withUnsafeBytes { try unsafe writer.appendData(UnsafeRawBufferPointer(rebasing: $0[half...])) }
+        try unsafe data.withUnsafeBytes {
+            try unsafe writer.appendData(UnsafeRawBufferPointer(rebasing: $0[half...]))
+        }
         try writer.endTensor()
     }
 

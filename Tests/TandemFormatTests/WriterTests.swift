@@ -23,14 +23,25 @@ import Testing
             let writer = try TandemWriter(path: path)
             try writer.addBlob(name: "blob", bytes: [1, 2, 3], codec: .raw)
             #expect(folder.names == ["a.tandem", "a.tandem.partial-\(getpid())"])
-            #expect(formatError { try writer.finish(manifest: SampleFile(kind: .single).manifest()) }?.code
-                == "missing-tensor")
+            #expect(
+                formatError { try writer.finish(manifest: SampleFile(kind: .single).manifest()) }?.code
+                    == "missing-tensor")
         }
         #expect(folder.names == ["a.tandem"])
         #expect(try Data(contentsOf: URL(filePath: path)) == Data("old".utf8))
         try SampleFile(kind: .single).write(to: path)
         #expect(folder.names == ["a.tandem"])
         _ = try TandemFile(path: path)
+    }
+
+    @Test func cancelling() throws {
+        let folder = try TemporaryFolder()
+        let writer = try TandemWriter(path: folder.path("a.tandem"))
+        try writer.addBlob(name: "blob", bytes: [1], codec: .raw)
+        writer.cancel()
+        #expect(folder.names == [])
+        #expect(formatError { try writer.addBlob(name: "more", bytes: [1], codec: .raw) }?.code == "misuse")
+        writer.cancel()
     }
 
     @Test func temporaryFiles() throws {
@@ -78,8 +89,9 @@ import Testing
         try writer.beginChunk(name: "a")
         #expect(misuse { try writer.beginChunk(name: "b") })
         #expect(misuse { try writer.endChunk() }, "empty")
-        #expect(formatError { try writer.beginTensor(name: "t", encoding: .panelI8, rows: 1, columns: 1) }?.field
-            == "tensors[t].group_size")
+        #expect(
+            formatError { try writer.beginTensor(name: "t", encoding: .panelI8, rows: 1, columns: 1) }?.field
+                == "tensors[t].group_size")
         try writer.beginTensor(name: "t", encoding: .f32, rows: 1, columns: 1)
         #expect(misuse { try writer.beginTensor(name: "u", encoding: .f32, rows: 1, columns: 1) })
         #expect(misuse { try scales() })
@@ -100,14 +112,21 @@ import Testing
         let sample = SampleFile(kind: .single)
         let writer = try TandemWriter(path: folder.path("a.tandem"))
         try SampleFile.addTensors(sample, to: writer)
-        #expect(formatError { try writer.finish(manifest: sample.manifest(tokenizerChunk: 0)) }?.field
-            == "manifest.tokenizer.chunk")
-        #expect(formatError { try writer.finish(manifest: sample.manifest(tokenizerChunk: 99)) }?.field
-            == "manifest.tokenizer.chunk")
-        #expect(formatError { try writer.finish(manifest: SampleFile(kind: .pair).manifest(tokenizerChunk: nil)) }?
+        #expect(
+            formatError { try writer.finish(manifest: sample.manifest(tokenizerChunk: 0)) }?.field
+                == "manifest.tokenizer.chunk")
+        #expect(
+            formatError { try writer.finish(manifest: sample.manifest(tokenizerChunk: 99)) }?.field
+                == "manifest.tokenizer.chunk")
+        #expect(
+            formatError {
+                try writer.finish(manifest: SampleFile(kind: .pair).manifest(tokenizerChunk: nil))
+            }?
             .field == "secondary.embed")
         try writer.finish(manifest: sample.manifest(tokenizerChunk: nil))
-        #expect(formatError { try writer.finish(manifest: sample.manifest(tokenizerChunk: nil)) }?.code == "misuse")
+        #expect(
+            formatError { try writer.finish(manifest: sample.manifest(tokenizerChunk: nil)) }?.code
+                == "misuse")
         #expect(formatError { try writer.beginChunk(name: "late") }?.code == "misuse")
     }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// The raw bytes of one chunk: in place in the mapping, or decompressed into memory of their own.
@@ -40,7 +40,7 @@ import Musl
     init(mapping file: MappedFile, range: Range<Int>) {
         owner = .mapping(file)
         count = range.count
-        unsafe base = file.bytes(range).baseAddress!
+        unsafe base = file.pointer(at: range.lowerBound)
     }
 
     init(memory: AlignedMemory) {
@@ -58,7 +58,8 @@ import Musl
     init(count: Int, purpose: String) throws(FormatError) {
         var pointer: UnsafeMutableRawPointer?
         let size = max(count, FormatLimits.sectionAlignment)
-        guard unsafe posix_memalign(&pointer, FormatLimits.sectionAlignment, size) == 0, let pointer = unsafe pointer
+        guard unsafe posix_memalign(&pointer, FormatLimits.sectionAlignment, size) == 0,
+            let pointer = unsafe pointer
         else { throw .outOfMemory(bytes: count, purpose: purpose) }
         self.count = count
         unsafe base = pointer

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// An open file descriptor, closed with this object.
@@ -48,7 +48,8 @@ final class FileDescriptor: Sendable {
         var filled = 0
         while filled < count {
             let got = unsafe bytes.withUnsafeMutableBytes { buffer in
-                retrying { unsafe pread(number, buffer.baseAddress! + filled, count - filled, offset + filled) }
+                let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+                return retrying { unsafe pread(number, rest.baseAddress, rest.count, offset + filled) }
             }
             guard got >= 0 else { throw .system(operation: "read", path: path, code: errno) }
             guard got > 0 else { throw .truncated(expected: offset + count, actual: offset + filled) }

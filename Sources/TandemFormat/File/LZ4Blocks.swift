@@ -2,8 +2,8 @@
 
 import CLZ4
 
-/// The `lz4` chunk codec: independent LZ4 blocks, each preceded by its stored length (`Formats/tandem-file.md`,
-/// "Codec lz4").
+/// The `lz4` chunk codec: independent LZ4 blocks, each preceded by its stored length
+/// (`Formats/tandem-file.md`, "Codec lz4").
 enum LZ4Blocks {
     /// Set in a block's length word when the block is stored as it is.
     static let storedFlag: UInt32 = 1 << 31
@@ -24,7 +24,8 @@ enum LZ4Blocks {
         var isStored: Bool { range.count == rawLength }
     }
 
-    /// Finds every block and checks that together they fill the chunk exactly. O(blocks), no allocation but the list.
+    /// Finds every block and checks that together they fill the chunk exactly. O(blocks), no allocation but
+    /// the list.
     static func blocks(
         _ stored: UnsafeRawBufferPointer, chunk: ChunkDescriptor
     ) throws(FormatError) -> [Block] {
@@ -36,8 +37,11 @@ enum LZ4Blocks {
             func corrupt(_ reason: String) -> FormatError {
                 .corruptBlock(chunk: chunk.name, block: index, offset: chunk.offset + cursor, reason: reason)
             }
-            guard cursor + prefixLength <= stored.count else { throw corrupt("the chunk ends before this block") }
-            let word = unsafe UInt32(littleEndian: stored.loadUnaligned(fromByteOffset: cursor, as: UInt32.self))
+            guard cursor + prefixLength <= stored.count else {
+                throw corrupt("the chunk ends before this block")
+            }
+            let word = unsafe UInt32(
+                littleEndian: stored.loadUnaligned(fromByteOffset: cursor, as: UInt32.self))
             let length = Int(word & ~storedFlag)
             let raw = rawLength(ofBlock: index, total: chunk.rawLength)
             let isStored = word & storedFlag != 0
@@ -45,7 +49,9 @@ enum LZ4Blocks {
                 throw corrupt("stored length \(length) is not possible for a block of \(raw) bytes")
             }
             let start = cursor + prefixLength
-            guard start + length <= stored.count else { throw corrupt("the block runs past the end of the chunk") }
+            guard start + length <= stored.count else {
+                throw corrupt("the block runs past the end of the chunk")
+            }
             list.append(Block(range: start..<start + length, rawLength: raw))
             cursor = start + length
         }
@@ -71,9 +77,11 @@ enum LZ4Blocks {
             input.baseAddress?.assumingMemoryBound(to: CChar.self),
             output.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(input.count), Int32(output.count))
         guard Int(written) == block.rawLength else {
-            let reason = written < 0 ? "not valid LZ4 data" : "decodes to \(written) bytes, not \(block.rawLength)"
+            let reason =
+                written < 0 ? "not valid LZ4 data" : "decodes to \(written) bytes, not \(block.rawLength)"
             throw .corruptBlock(
-                chunk: chunk.name, block: index, offset: chunk.offset + block.range.lowerBound, reason: reason)
+                chunk: chunk.name, block: index, offset: chunk.offset + block.range.lowerBound, reason: reason
+            )
         }
     }
 

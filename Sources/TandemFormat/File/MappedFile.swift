@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// A regular file, mapped read-only as a whole. The only owner of its mapping, which ends with it.
@@ -37,13 +37,16 @@ import Musl
         unsafe munmap(UnsafeMutableRawPointer(mutating: base), count)
     }
 
+    /// The mapped byte at an offset inside the file.
+    @unsafe func pointer(at offset: Int) -> UnsafeRawPointer { unsafe base + offset }
+
     /// The mapped bytes of a range that lies inside the file. They are valid as long as this object is.
     @unsafe func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer {
         unsafe UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count)
     }
 
-    /// A copy of a range, read through the descriptor: what is checked cannot change afterwards, and a file that
-    /// shrank since it was opened gives an error instead of a signal.
+    /// A copy of a range, read through the descriptor: what is checked cannot change afterwards, and a file
+    /// that shrank since it was opened gives an error instead of a signal.
     func read(_ range: Range<Int>) throws(FormatError) -> [UInt8] {
         try descriptor.read(at: range.lowerBound, count: range.count)
     }

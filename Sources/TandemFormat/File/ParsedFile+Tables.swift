@@ -70,14 +70,18 @@ extension ParsedFile {
         }
         nextTensor = first + count
         let offset = try table.length(at: base + ChunkRecordLayout.offset, field: "\(field).offset")
-        let stored = try table.length(at: base + ChunkRecordLayout.storedLength, field: "\(field).stored_length")
+        let stored = try table.length(
+            at: base + ChunkRecordLayout.storedLength, field: "\(field).stored_length")
         let raw = try table.length(at: base + ChunkRecordLayout.rawLength, field: "\(field).raw_length")
-        guard stored >= 1, let last = end(offset, stored), offset >= header.headerSize, last <= header.fileSize else {
+        guard stored >= 1, let last = end(offset, stored), offset >= header.headerSize,
+            last <= header.fileSize
+        else {
             throw invalid(
                 "offset", ChunkRecordLayout.offset,
                 "\(stored) bytes at \(offset) do not fit in a file of \(header.fileSize) bytes")
         }
-        let alignment = codec == .raw && count > 0 ? FormatLimits.pageAlignment : FormatLimits.sectionAlignment
+        let alignment =
+            codec == .raw && count > 0 ? FormatLimits.pageAlignment : FormatLimits.sectionAlignment
         guard offset % alignment == 0 else {
             throw invalid("offset", ChunkRecordLayout.offset, "\(offset) is not a multiple of \(alignment)")
         }
@@ -89,7 +93,8 @@ extension ParsedFile {
                 && stored - min(stored, raw) <= LZ4Blocks.count(rawLength: raw) * LZ4Blocks.prefixLength
         guard possible else {
             throw invalid(
-                "raw_length", ChunkRecordLayout.rawLength, "\(raw) is not possible for \(stored) stored bytes")
+                "raw_length", ChunkRecordLayout.rawLength, "\(raw) is not possible for \(stored) stored bytes"
+            )
         }
         return ChunkDescriptor(
             name: name, offset: offset, storedLength: stored, rawLength: raw, codec: codec,
@@ -113,7 +118,9 @@ extension ParsedFile {
             regions.append((chunk.offset..<chunk.offset + chunk.storedLength, "chunks[\(index)]", field))
         }
         regions.removeAll { $0.range.isEmpty }
-        regions.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
+        regions.sort {
+            ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
+        }
         for (before, after) in zip(regions, regions.dropFirst())
         where after.range.lowerBound < before.range.upperBound {
             throw .invalidField(

@@ -29,20 +29,24 @@ extension ParsedFile {
         let name = try recordName(table, at: base, field: field)
         let owner = Int(table.u32(at: base + TensorRecordLayout.chunk))
         guard owner == chunkIndex else {
-            throw invalid("chunk", TensorRecordLayout.chunk, "\(owner), but chunk \(chunkIndex) lists this tensor")
+            throw invalid(
+                "chunk", TensorRecordLayout.chunk, "\(owner), but chunk \(chunkIndex) lists this tensor")
         }
         let flags = table.u32(at: base + TensorRecordLayout.flags)
         guard flags == 0 else { throw invalid("flags", TensorRecordLayout.flags, "\(flags), must be 0") }
         if header.versionMinor <= FormatVersion.minor {
             try table.requireZero(
-                base + TensorRecordLayout.reserved..<base + TensorRecordLayout.size, field: "\(field).reserved")
+                base + TensorRecordLayout.reserved..<base + TensorRecordLayout.size,
+                field: "\(field).reserved")
         }
         let layout = try layout(table, base, field: field)
         let raw = chunks[chunkIndex].rawLength
         let data = try range(
-            table, base, field, "data", TensorRecordLayout.dataOffset, expected: layout.dataLength, limit: raw)
+            table, base, field, "data", TensorRecordLayout.dataOffset, expected: layout.dataLength, limit: raw
+        )
         let scales = try range(
-            table, base, field, "scales", TensorRecordLayout.scalesOffset, expected: layout.scalesLength, limit: raw)
+            table, base, field, "scales", TensorRecordLayout.scalesOffset, expected: layout.scalesLength,
+            limit: raw)
         guard data.lowerBound >= cursor else {
             throw invalid(
                 "data_offset", TensorRecordLayout.dataOffset,
@@ -102,7 +106,8 @@ extension ParsedFile {
             throw invalid("offset", at, "\(offset) is not a multiple of \(FormatLimits.sectionAlignment)")
         }
         guard let last = end(offset, length), last <= limit else {
-            throw invalid("offset", at, "\(length) bytes at \(offset) do not fit in a chunk of \(limit) bytes")
+            throw invalid(
+                "offset", at, "\(length) bytes at \(offset) do not fit in a chunk of \(limit) bytes")
         }
         return offset..<last
     }

@@ -56,7 +56,9 @@ struct ParsedFile {
         }
         let base = header.tensorTable.offset
         for requirement in manifest.requiredTensors() {
-            guard let index = tensorIndex[requirement.name] else { throw .missingTensor(name: requirement.name) }
+            guard let index = tensorIndex[requirement.name] else {
+                throw .missingTensor(name: requirement.name)
+            }
             try Validation.check(
                 tensors[index], against: requirement, offset: base + index * header.tensorRecordSize)
         }
@@ -67,7 +69,8 @@ struct ParsedFile {
 enum Validation {
     /// Names are 1...255 printable ASCII characters without space.
     static func isName(_ bytes: some Collection<UInt8>) -> Bool {
-        (1...FormatLimits.maximumNameLength).contains(bytes.count) && bytes.allSatisfy { (0x21...0x7E).contains($0) }
+        (1...FormatLimits.maximumNameLength).contains(bytes.count)
+            && bytes.allSatisfy { (0x21...0x7E).contains($0) }
     }
 
     static func checkTokenizerChunk(
@@ -96,7 +99,8 @@ enum Validation {
         guard requirement.isVector == (tensor.encoding == .f32) else {
             throw .invalidField(
                 name: "tensors[\(tensor.name)].encoding", offset: offset,
-                reason: "\(tensor.encoding.name), but a \(requirement.isVector ? "vector" : "matrix") is needed")
+                reason:
+                    "\(tensor.encoding.name), but a \(requirement.isVector ? "vector" : "matrix") is needed")
         }
     }
 }

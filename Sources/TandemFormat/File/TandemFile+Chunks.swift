@@ -3,8 +3,9 @@
 extension TandemFile {
     /// The raw bytes of a chunk: the mapped pages of a `raw` chunk, a decompressed copy of an `lz4` one.
     ///
-    /// The stored checksum is verified first when the chunk is compressed or holds no tensors; raw tensor chunks are
-    /// handed out unread, so that opening a model does not read it. Each call decompresses anew: keep the result.
+    /// The stored checksum is verified first when the chunk is compressed or holds no tensors; raw tensor
+    /// chunks are handed out unread, so that opening a model does not read it. Each call decompresses anew:
+    /// keep the result.
     ///
     /// - Complexity: O(1) for raw tensor chunks, else O(bytes).
     public func bytes(ofChunk index: Int) throws(FormatError) -> ChunkBytes {
@@ -63,7 +64,8 @@ extension TandemFile {
         let computed = unsafe XXH64.hash(mapping.bytes(chunk.offset..<chunk.offset + chunk.storedLength))
         guard computed == chunk.checksum else {
             throw .checksumMismatch(
-                field: "chunks[\(chunk.name)]", offset: chunk.offset, expected: chunk.checksum, actual: computed)
+                field: "chunks[\(chunk.name)]", offset: chunk.offset, expected: chunk.checksum,
+                actual: computed)
         }
     }
 }

@@ -4,10 +4,10 @@ public import TandemJSON
 
 /// A `.tandem` file, mapped read-only and checked.
 ///
-/// Opening reads the header, the tables and the manifest, verifies their checksums, and checks every offset, length,
-/// shape, count and name against the file, and every tensor that the manifest's models need. Afterwards nothing that
-/// the file says can lead outside of it. The checksums of the chunks are verified on demand (``verify(chunk:)``),
-/// and always for chunks that are decompressed or hold no tensors.
+/// Opening reads the header, the tables and the manifest, verifies their checksums, and checks every offset,
+/// length, shape, count and name against the file, and every tensor that the manifest's models need.
+/// Afterwards nothing that the file says can lead outside of it. The checksums of the chunks are verified on
+/// demand (``verify(chunk:)``), and always for chunks that are decompressed or hold no tensors.
 ///
 /// Usage:
 ///
@@ -21,8 +21,8 @@ public import TandemJSON
 ///
 /// Performance: opening costs O(chunks + tensors + manifest) and touches no weights.
 ///
-/// Thread safety: immutable; any number of threads may use one object. The file must not be truncated while it is
-/// open: the kernel ends a process that touches a page beyond the end of a mapped file.
+/// Thread safety: immutable; any number of threads may use one object. The file must not be truncated while
+/// it is open: the kernel ends a process that touches a page beyond the end of a mapped file.
 public final class TandemFile: Sendable {
     /// The path the file was opened with.
     public let path: String

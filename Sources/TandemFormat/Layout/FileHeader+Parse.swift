@@ -22,10 +22,14 @@ extension FileHeader {
             throw .unsupportedVersion(major: major, minor: versionMinor)
         }
         headerSize = Int(bytes.u32(at: HeaderLayout.headerSize))
-        guard headerSize >= HeaderLayout.size, headerSize <= HeaderLayout.maximumSize, headerSize % 8 == 0 else {
+        guard headerSize >= HeaderLayout.size, headerSize <= HeaderLayout.maximumSize, headerSize % 8 == 0
+        else {
             throw .invalidField(
                 name: "header.header_size", offset: HeaderLayout.headerSize,
-                reason: "\(headerSize) is not a multiple of 8 in \(HeaderLayout.size)...\(HeaderLayout.maximumSize)")
+                reason:
+                    "\(headerSize) is not a multiple of 8 in "
+                    + "\(HeaderLayout.size)...\(HeaderLayout.maximumSize)"
+            )
         }
         guard prefix.count >= headerSize else { throw .truncated(expected: headerSize, actual: actualSize) }
         let at = headerSize - 8
@@ -53,16 +57,19 @@ extension FileHeader {
             try bytes.requireZero(HeaderLayout.reserved..<headerSize - 8, field: "header.reserved")
         }
         chunkRecordSize = try recordSize(bytes, HeaderLayout.chunkRecordSize, "chunk", ChunkRecordLayout.size)
-        tensorRecordSize = try recordSize(bytes, HeaderLayout.tensorRecordSize, "tensor", TensorRecordLayout.size)
+        tensorRecordSize = try recordSize(
+            bytes, HeaderLayout.tensorRecordSize, "tensor", TensorRecordLayout.size)
         chunkCount = try count(bytes, HeaderLayout.chunkCount, "chunk")
         tensorCount = try count(bytes, HeaderLayout.tensorCount, "tensor")
         let text = FormatLimits.maximumTextLength
         manifest = try section(bytes, HeaderLayout.manifest, "manifest", lengths: 2...text)
         stringTable = try section(bytes, HeaderLayout.stringTable, "string_table", lengths: 0...text)
         let chunkBytes = chunkCount * chunkRecordSize
-        chunkTable = try section(bytes, HeaderLayout.chunkTable, "chunk_table", lengths: chunkBytes...chunkBytes)
+        chunkTable = try section(
+            bytes, HeaderLayout.chunkTable, "chunk_table", lengths: chunkBytes...chunkBytes)
         let tensorBytes = tensorCount * tensorRecordSize
-        tensorTable = try section(bytes, HeaderLayout.tensorTable, "tensor_table", lengths: tensorBytes...tensorBytes)
+        tensorTable = try section(
+            bytes, HeaderLayout.tensorTable, "tensor_table", lengths: tensorBytes...tensorBytes)
     }
 
     private func recordSize(
@@ -73,7 +80,10 @@ extension FileHeader {
         guard value >= least, value <= 4096, value % 8 == 0, !exact || value == least else {
             throw .invalidField(
                 name: "header.\(kind)_record_size", offset: at,
-                reason: "\(value), version 1.\(versionMinor) records have \(exact ? "" : "at least ")\(least) bytes")
+                reason:
+                    "\(value), records of version 1.\(versionMinor) have "
+                    + "\(exact ? "" : "at least ")\(least) bytes"
+            )
         }
         return value
     }
@@ -100,7 +110,8 @@ extension FileHeader {
         guard offset >= headerSize, offset % FormatLimits.sectionAlignment == 0 else {
             throw .invalidField(
                 name: "header.\(name)_offset", offset: at,
-                reason: "\(offset) is inside the header or not a multiple of \(FormatLimits.sectionAlignment)")
+                reason: "\(offset) is inside the header or not a multiple of \(FormatLimits.sectionAlignment)"
+            )
         }
         guard let last = end(offset, length), last <= fileSize else {
             throw .invalidField(

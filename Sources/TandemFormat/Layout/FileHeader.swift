@@ -21,7 +21,8 @@ package enum HeaderLayout {
     package static let checksum = 184  // u64, of all bytes before it; always the header's last 8 bytes
     package static let size = 192
 
-    package static let magicBytes: [UInt8] = [0x89, 0x54, 0x4E, 0x44, 0x4D, 0x0D, 0x0A, 0x1A]  // \x89 T N D M \r \n \x1a
+    /// `\x89TNDM\r\n\x1a`: no text, and damaged by every conversion of line ends.
+    package static let magicBytes: [UInt8] = [0x89, 0x54, 0x4E, 0x44, 0x4D, 0x0D, 0x0A, 0x1A]
     static let maximumSize = 4096
 }
 

@@ -15,7 +15,9 @@ enum FileKind {
         if starts("version https://git-lfs") { return "a Git LFS pointer; fetch the real file first" }
         if starts("{") || starts("[") { return "JSON text" }
         if starts("<") { return "an HTML or XML page" }
-        if String(validating: prefix.prefix(64), as: UTF8.self) != nil, !prefix.contains(0) { return "plain text" }
+        if String(validating: prefix.prefix(64), as: UTF8.self) != nil, !prefix.contains(0) {
+            return "plain text"
+        }
         return nil
     }
 }

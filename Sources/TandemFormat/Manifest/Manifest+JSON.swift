@@ -127,7 +127,8 @@ extension TokenizerReference {
     }
 }
 
-/// The double with the float's shortest decimal form (1e-05, not 9.99999974737875e-06), when it converts back exactly.
+/// The double with the float's shortest decimal form (1e-05, not 9.99999974737875e-06), when it converts back
+/// exactly.
 private func shortestDouble(_ value: Float) -> Double {
     if let short = Double(value.description), Float(short) == value { return short }
     return Double(value)

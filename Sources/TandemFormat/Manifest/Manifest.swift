@@ -4,8 +4,8 @@ public import TandemJSON
 
 /// What a file holds and how to run it: the JSON document of the file, checked.
 ///
-/// A value of this type is always valid: configurations are in range, the layer map fits both models, token ids are
-/// inside the vocabulary. Members of the JSON document that this version does not know are ignored.
+/// A value of this type is always valid: configurations are in range, the layer map fits both models, token
+/// ids are inside the vocabulary. Members of the JSON document that this version does not know are ignored.
 public struct Manifest: Sendable, Equatable {
     /// What kind of model a file holds.
     public enum Kind: String, Sendable, CaseIterable {
@@ -82,7 +82,8 @@ public struct Manifest: Sendable, Equatable {
         let vocabulary = primary.vocabularySize
         guard tokenizer.chunk >= 0, tokenizer.chunk < FormatLimits.maximumRecords else {
             throw .invalidField(
-                name: "manifest.tokenizer.chunk", offset: nil, reason: "\(tokenizer.chunk) is not a chunk index")
+                name: "manifest.tokenizer.chunk", offset: nil,
+                reason: "\(tokenizer.chunk) is not a chunk index")
         }
         if let bos = tokenizer.bos, bos < 0 || bos >= vocabulary {
             throw .invalidField(

@@ -44,7 +44,10 @@ public struct ModelConfiguration: Sendable, Equatable {
         guard ModelConfiguration.families.contains(family) else {
             throw .invalidField(
                 name: "family", offset: nil,
-                reason: "'\(family)' is not supported; supported: \(ModelConfiguration.families.joined(separator: ", "))")
+                reason:
+                    "'\(family)' is not supported; supported: "
+                    + ModelConfiguration.families.joined(separator: ", ")
+            )
         }
         try Self.check("vocabulary_size", vocabularySize, FormatLimits.maximumVocabularySize)
         try Self.check("hidden_size", hiddenSize, FormatLimits.maximumHiddenSize)

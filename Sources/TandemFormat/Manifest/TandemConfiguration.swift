@@ -2,14 +2,14 @@
 
 /// How the secondary reads the primary.
 public struct TandemConfiguration: Sendable, Equatable {
-    /// For each secondary layer, the number of primary layers already applied at its tap: 0 is the embeddings, the
-    /// primary's layer count is the stream before its final norm.
+    /// For each secondary layer, the number of primary layers already applied at its tap: 0 is the
+    /// embeddings, the primary's layer count is the stream before its final norm.
     public let layerMap: [Int]
     /// The block length γ recommended for decoding, 1...64.
     public let blockLength: Int
 
-    /// - Throws: ``FormatError/invalidField(name:offset:reason:)`` when the block length is out of range. The layer map
-    ///   is checked by ``Manifest``, which knows both models.
+    /// - Throws: ``FormatError/invalidField(name:offset:reason:)`` when the block length is out of range. The
+    ///   layer map is checked by ``Manifest``, which knows both models.
     public init(layerMap: [Int], blockLength: Int) throws(FormatError) {
         guard blockLength >= 1, blockLength <= FormatLimits.maximumBlockLength else {
             throw .invalidField(

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// A file that appears under its name only when it is complete.
 ///
-/// Bytes go to a temporary file beside the target, named after it and this process. ``commit()`` makes them durable
-/// and renames the file; without it the temporary file is removed. The temporary file is locked while it is written,
-/// so that one left behind by a process that was killed can be told from one in use.
+/// Bytes go to a temporary file beside the target, named after it and this process. ``commit()`` makes them
+/// durable and renames the file; without it the temporary file is removed. The temporary file is locked while
+/// it is written, so that one left behind by a process that was killed can be told from one in use.
 ///
 /// Not thread-safe: one owner at a time.
 final class OutputFile {
@@ -18,9 +18,13 @@ final class OutputFile {
     private let temporary: String
     private let file: FileDescriptor
     private var buffer: [UInt8] = []
-    private var committed = false
+    private var state = State.open
     /// Bytes appended so far, buffered ones included.
     private(set) var count = 0
+
+    private enum State {
+        case open, committed, discarded
+    }
 
     private static let bufferSize = 1 << 20
 
@@ -32,12 +36,22 @@ final class OutputFile {
         buffer.reserveCapacity(OutputFile.bufferSize)
     }
 
-    deinit {
-        if !committed { unsafe unlink(temporary) }
+    deinit { discard() }
+
+    /// Removes the temporary file, unless the file is complete. Writing fails from now on.
+    func discard() {
+        guard state == .open else { return }
+        state = .discarded
+        unsafe unlink(temporary)
+    }
+
+    private func requireOpen() throws(FormatError) {
+        guard state == .open else { throw .misuse("writing '\(path)' has ended") }
     }
 
     /// Appends bytes.
     func write(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {
+        try requireOpen()
         if buffer.count + bytes.count > OutputFile.bufferSize { try flush() }
         if bytes.count >= OutputFile.bufferSize {
             try unsafe writeAll(bytes, at: count)
@@ -81,11 +95,12 @@ final class OutputFile {
         try flush()
         guard retrying({ fsync(file.number) }) == 0 else { throw failure("sync") }
         guard unsafe rename(temporary, path) == 0 else { throw failure("rename to") }
-        committed = true
+        state = .committed
         try OutputFile.syncDirectory(of: path)
     }
 
     private func flush() throws(FormatError) {
+        try requireOpen()
         guard !buffer.isEmpty else { return }
         let at = count - buffer.count
         try unsafe withBytes(buffer) { (raw) throws(FormatError) in try unsafe writeAll(raw, at: at) }
@@ -96,14 +111,18 @@ final class OutputFile {
         guard let base = bytes.baseAddress else { return }
         var done = 0
         while done < bytes.count {
-            let wrote = retrying { unsafe pwrite(file.number, base + done, bytes.count - done, offset + done) }
+            let wrote = retrying {
+                unsafe pwrite(file.number, base + done, bytes.count - done, offset + done)
+            }
             guard wrote > 0 else { throw failure("write") }
             done += wrote
         }
     }
 
     private func failure(_ operation: String) -> FormatError {
-        OutputFile.error(operation, path, errno)
+        let code = errno
+        discard()
+        return OutputFile.error(operation, path, code)
     }
 
     private static func error(_ operation: String, _ path: String, _ code: Int32) -> FormatError {

@@ -30,8 +30,8 @@ struct SpooledCompressor {
 
     /// Replaces the raw bytes by blocks and returns the checksum of the stored bytes.
     ///
-    /// Writing stays behind reading: a block grows by at most its length word, and one block is always read ahead, so
-    /// the two could meet only beyond 2^18 incompressible blocks (256 GiB).
+    /// Writing stays behind reading: a block grows by at most its length word, and one block is always read
+    /// ahead, so the two could meet only beyond 2^18 incompressible blocks (256 GiB).
     func compress() throws(FormatError) -> UInt64 {
         var hash = XXH64()
         var scratch = [UInt8](repeating: 0, count: FormatLimits.blockSize)

@@ -5,7 +5,8 @@ import TandemJSON
 extension TandemWriter {
     /// Writes the tables and the header, makes the file durable and gives it its name.
     ///
-    /// The manifest is checked against what was written just as a reader does, so a finished file always opens.
+    /// The manifest is checked against what was written just as a reader does, so a finished file always
+    /// opens.
     ///
     /// - Returns: the file's size in bytes.
     @discardableResult
@@ -27,7 +28,8 @@ extension TandemWriter {
             tensor.encode(into: &tensorTable, at: index * TensorRecordLayout.size, name: name)
         }
         let text = Array(manifest.json.serialized(pretty: true, sortedKeys: true).utf8)
-        guard text.count <= FormatLimits.maximumTextLength, strings.count <= FormatLimits.maximumTextLength else {
+        guard text.count <= FormatLimits.maximumTextLength, strings.count <= FormatLimits.maximumTextLength
+        else {
             throw .misuse("the manifest or the names take more than \(FormatLimits.maximumTextLength) bytes")
         }
         var header = FileHeader()
@@ -50,7 +52,9 @@ extension TandemWriter {
             try Validation.checkTokenizerChunk(tokenizer, chunks: chunks, offset: nil)
         }
         for requirement in manifest.requiredTensors() {
-            guard let index = tensorIndex[requirement.name] else { throw .missingTensor(name: requirement.name) }
+            guard let index = tensorIndex[requirement.name] else {
+                throw .missingTensor(name: requirement.name)
+            }
             try Validation.check(tensors[index], against: requirement, offset: nil)
         }
     }

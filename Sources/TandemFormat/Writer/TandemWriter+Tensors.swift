@@ -13,10 +13,9 @@ extension TandemWriter {
     /// Starts a tensor in the open chunk. Its bytes follow in the layout of its encoding
     /// (`Formats/tandem-file.md`, "Matrix layouts"); see ``TensorLayout`` for how many.
     ///
-    /// - Parameters:
-    ///   - rows: output dimension N; 1 for a vector.
-    ///   - columns: input dimension K; the length of a vector.
-    ///   - groupSize: 0 for unquantised encodings, else 32, 64, 128 or ``TensorLayout/rowGroupSize(columns:)``.
+    /// - Parameters: - rows: output dimension N; 1 for a vector. - columns: input dimension K; the length of
+    ///   a vector. - groupSize: 0 for unquantised encodings, else 32, 64, 128 or
+    ///   ``TensorLayout/rowGroupSize(columns:)``.
     public func beginTensor(
         name: String, encoding: TensorEncoding, rows: Int, columns: Int, groupSize: Int = 0
     ) throws(FormatError) {
@@ -43,7 +42,8 @@ extension TandemWriter {
     public func appendData(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {
         guard let open = tensor else { throw .misuse("appendData outside of a tensor") }
         guard open.dataLength + bytes.count <= open.layout.dataLength else {
-            throw .misuse("tensor '\(open.name)' has \(open.layout.dataLength) bytes of data; more were given")
+            throw .misuse(
+                "tensor '\(open.name)' has \(open.layout.dataLength) bytes of data; more were given")
         }
         try unsafe appendToChunk(bytes)
         tensor?.dataLength += bytes.count
@@ -53,7 +53,8 @@ extension TandemWriter {
     public func appendScales(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {
         guard let open = tensor else { throw .misuse("appendScales outside of a tensor") }
         guard open.scales.count + bytes.count <= open.layout.scalesLength else {
-            throw .misuse("tensor '\(open.name)' has \(open.layout.scalesLength) bytes of scales; more were given")
+            throw .misuse(
+                "tensor '\(open.name)' has \(open.layout.scalesLength) bytes of scales; more were given")
         }
         unsafe tensor?.scales.append(contentsOf: bytes)
     }
@@ -61,10 +62,13 @@ extension TandemWriter {
     /// Ends the tensor; exactly the bytes its layout asks for must have been given.
     @discardableResult
     public func endTensor() throws(FormatError) -> TensorDescriptor {
-        guard let open = tensor, let openChunk = chunk else { throw .misuse("endTensor() without beginTensor") }
+        guard let open = tensor, let openChunk = chunk else {
+            throw .misuse("endTensor() without beginTensor")
+        }
         guard open.dataLength == open.layout.dataLength, open.scales.count == open.layout.scalesLength else {
             throw .misuse(
-                "tensor '\(open.name)' got \(open.dataLength) bytes of data and \(open.scales.count) of scales, "
+                "tensor '\(open.name)' got \(open.dataLength) bytes of data "
+                    + "and \(open.scales.count) of scales, "
                     + "needs \(open.layout.dataLength) and \(open.layout.scalesLength)")
         }
         var scalesOffset = 0

@@ -10,15 +10,17 @@ public enum CodecChoice: Sendable {
 
 /// Writes a `.tandem` file, chunk by chunk.
 ///
-/// The file appears under its name only when ``finish(manifest:)`` returns: bytes go to `<path>.partial-<pid>`, which is
-/// removed on any failure and when the writer is released. The same calls give the same bytes.
+/// The file appears under its name only when ``finish(manifest:)`` returns: bytes go to
+/// `<path>.partial-<pid>`, which is removed on any failure and when the writer is released. The same calls
+/// give the same bytes.
 ///
 /// Usage:
 ///
 ///     let writer = try TandemWriter(path: "model.tandem")
 ///     let tokenizer = try writer.addBlob(name: "tokenizer", bytes: json, codec: .lz4IfSmaller)
 ///     try writer.beginChunk(name: "primary.embed")
-///     try writer.beginTensor(name: "primary.embed", encoding: .panelI8, rows: 4096, columns: 256, groupSize: 64)
+///     try writer.beginTensor(
+///         name: "primary.embed", encoding: .panelI8, rows: 4096, columns: 256, groupSize: 64)
 ///     for panel in panels {
 ///         try writer.appendData(panel.bytes)
 ///         try writer.appendScales(panel.scales)
@@ -28,8 +30,8 @@ public enum CodecChoice: Sendable {
 ///     …
 ///     try writer.finish(manifest: manifest)
 ///
-/// Performance: memory does not depend on tensor sizes, except that a tensor's scales (1/32 of an int8 tensor with
-/// groups of 64) are held until it ends.
+/// Performance: memory does not depend on tensor sizes, except that a tensor's scales (1/32 of an int8 tensor
+/// with groups of 64) are held until it ends.
 ///
 /// Thread safety: none; one owner at a time. After an error only releasing the writer makes sense.
 public final class TandemWriter {
@@ -54,14 +56,17 @@ public final class TandemWriter {
         try output.write([UInt8](repeating: 0, count: HeaderLayout.size))
     }
 
+    /// Gives up: removes the temporary file now. Happens by itself after a failed write and on release.
+    public func cancel() { output.discard() }
+
     /// Chunks written so far; their order is final.
     public var chunkCount: Int { chunks.count }
 
     /// Bytes written so far.
     public var bytesWritten: Int { output.count }
 
-    /// How LZ4 would do on a chunk: compressed over raw bytes, measured on samples of the chunk (on all of it for
-    /// `lz4IfSmaller`). Nil when the chunk does not exist.
+    /// How LZ4 would do on a chunk: compressed over raw bytes, measured on samples of the chunk (on all of it
+    /// for `lz4IfSmaller`). Nil when the chunk does not exist.
     public func measuredLZ4Ratio(ofChunk index: Int) -> Double? {
         ratios.indices.contains(index) ? ratios[index] : nil
     }
@@ -101,7 +106,8 @@ public final class TandemWriter {
             }
         }
         let descriptor = ChunkDescriptor(
-            name: open.name, offset: open.offset, storedLength: output.count - open.offset, rawLength: rawLength,
+            name: open.name, offset: open.offset, storedLength: output.count - open.offset,
+            rawLength: rawLength,
             codec: codec, checksum: checksum, tensors: open.firstTensor..<tensors.count)
         chunks.append(descriptor)
         ratios.append(ratio)
@@ -113,7 +119,9 @@ public final class TandemWriter {
     ///
     /// - Returns: the chunk's index.
     @discardableResult
-    public func addBlob(name: String, bytes: UnsafeRawBufferPointer, codec: CodecChoice) throws(FormatError) -> Int {
+    public func addBlob(name: String, bytes: UnsafeRawBufferPointer, codec: CodecChoice) throws(FormatError)
+        -> Int
+    {
         try beginChunk(name: name, codec: codec)
         try unsafe appendToChunk(bytes)
         try endChunk()
@@ -137,7 +145,9 @@ public final class TandemWriter {
     func checkName(_ name: String, kind: String) throws(FormatError) {
         guard Validation.isName(Array(name.utf8)) else {
             throw .misuse(
-                "\(kind) name '\(name)' is not 1...\(FormatLimits.maximumNameLength) printable ASCII characters")
+                "\(kind) name '\(name)' is not 1...\(FormatLimits.maximumNameLength) "
+                    + "printable ASCII characters"
+            )
         }
     }
 
