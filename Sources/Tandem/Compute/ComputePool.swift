@@ -15,13 +15,13 @@ import Synchronization
 ///
 /// ## Performance
 /// A fork and join costs well below a microsecond while the workers are awake.
-final class ComputePool: Sendable {
+package final class ComputePool: Sendable {
     /// Threads that work on a job, the caller included; at least 1.
-    let threadCount: Int
+    package let threadCount: Int
     private let shared: SharedState
 
     /// Starts `threadCount - 1` workers. Fewer may run when the system refuses threads; the pool works with any number.
-    init(threadCount: Int) {
+    package init(threadCount: Int) {
         let shared = SharedState()
         var started = 0
         for _ in 1..<max(1, threadCount) {
@@ -38,9 +38,10 @@ final class ComputePool: Sendable {
 
     /// Calls `body(item, thread)` once for every item of `0 ..< count`, in parallel, and returns when all are done.
     ///
-    /// `thread` is in `0 ..< threadCount` and no two bodies run with the same one at a time: it selects scratch memory.
+    /// `thread` is in `0 ..< threadCount`, and no two bodies of one call run with the same one at a time: it selects the
+    /// caller's scratch memory.
     /// Everything the caller wrote before is visible to the body; everything the bodies wrote is visible after.
-    func run(_ count: Int, _ body: (_ item: Int, _ thread: Int) -> Void) {
+    package func run(_ count: Int, _ body: (_ item: Int, _ thread: Int) -> Void) {
         if count <= 0 { return }
         if threadCount == 1 || count == 1 || count > Int(UInt32.max) {
             for item in 0..<count { body(item, 0) }

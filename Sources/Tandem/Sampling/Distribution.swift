@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import TandemTokenizer
+package import TandemTokenizer
 
 /// A probability distribution over the vocabulary, in one of two forms.
-enum Distribution {
+package enum Distribution {
     /// All mass on one token (greedy).
     case point(TokenID)
     /// Tokens with their probabilities (sum 1 up to rounding), in ascending order of id; every other token has 0.
     case sparse(ids: [TokenID], probabilities: [Float])
 
     /// Probability of one token. O(log n).
-    func probability(of token: TokenID) -> Float {
+    package func probability(of token: TokenID) -> Float {
         switch self {
         case .point(let only):
             return only == token ? 1 : 0
@@ -26,7 +26,7 @@ enum Distribution {
     }
 
     /// Draws a token with one random number (none for a point).
-    func sample(using generator: inout SeededGenerator) -> TokenID {
+    package func sample(using generator: inout SeededGenerator) -> TokenID {
         switch self {
         case .point(let only):
             return only
@@ -38,7 +38,7 @@ enum Distribution {
     /// Draws from `normalise(max(0, self - other))`: the correction after a rejected draft token.
     ///
     /// Where nothing is left (both distributions are equal up to rounding) it draws from `self`.
-    func sampleResidual(minus other: Distribution, using generator: inout SeededGenerator) -> TokenID {
+    package func sampleResidual(minus other: Distribution, using generator: inout SeededGenerator) -> TokenID {
         guard case .sparse(let ids, let probabilities) = self else { return sample(using: &generator) }
         var weights = [Double](repeating: 0, count: ids.count)
         var total = 0.0

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import CTandemKernels
-internal import TandemTokenizer
+package import CTandemKernels
+package import TandemTokenizer
 
 /// Turns logits into the distribution that ``SamplingParameters`` ask for.
 ///
@@ -9,13 +9,13 @@ internal import TandemTokenizer
 ///
 /// Thread safety: none; a sampler belongs to one generation.
 @safe
-struct Sampler {
-    let parameters: SamplingParameters
+package struct Sampler {
+    package let parameters: SamplingParameters
     let kernels: tk_kernels
     private var scratch: [Float] = []
     private var candidates: [Candidate] = []
 
-    init(parameters: SamplingParameters, kernels: tk_kernels) {
+    package init(parameters: SamplingParameters, kernels: tk_kernels) {
         self.parameters = parameters
         unsafe self.kernels = kernels
     }
@@ -36,7 +36,7 @@ struct Sampler {
     ///   - logits: `vocabularySize` values; not changed. NaN counts as impossible.
     ///   - history: what penalties look back at.
     /// Complexity: O(V), plus O(k log V) for the k tokens that survive the filters.
-    mutating func distribution(
+    package mutating func distribution(
         logits: UnsafePointer<Float>, vocabularySize: Int, history: [TokenID]
     ) -> Distribution {
         if parameters.isGreedy && !parameters.hasPenalties {
@@ -82,7 +82,7 @@ struct Sampler {
             (parameters.topK == 0 || parameters.topK >= scratch.count) && parameters.topP >= 1
             && parameters.minP <= 0
         if noFilter {
-            softmax(&scratch, inverseTemperature: 1 / parameters.temperature)
+            softmax(&scratch, inverseTemperature: parameters.inverseTemperature)
             return .sparse(ids: (0..<scratch.count).map(TokenID.init), probabilities: scratch)
         }
 
@@ -91,7 +91,7 @@ struct Sampler {
         candidates.removeSubrange(kept...)
         candidates.sort { $0.id < $1.id }
         var probabilities = candidates.map(\.logit)
-        softmax(&probabilities, inverseTemperature: 1 / parameters.temperature)
+        softmax(&probabilities, inverseTemperature: parameters.inverseTemperature)
         return .sparse(ids: candidates.map(\.id), probabilities: probabilities)
     }
 

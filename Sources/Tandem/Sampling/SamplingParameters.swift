@@ -80,6 +80,9 @@ public struct SamplingParameters: Sendable, Equatable {
 
     var isGreedy: Bool { temperature == 0 }
 
+    /// 1 / temperature, finite for the smallest temperatures too.
+    var inverseTemperature: Float { min(1 / temperature, .greatestFiniteMagnitude) }
+
     var hasPenalties: Bool {
         repeatLastN != 0 && (repeatPenalty != 1 || presencePenalty != 0 || frequencyPenalty != 0)
     }

@@ -3,14 +3,14 @@
 /// Reproducible random numbers: SplitMix64 (Steele, Lea, Flood 2014). The same seed gives the same numbers on every machine.
 ///
 /// Thread safety: a value; copies go their own ways.
-struct SeededGenerator: RandomNumberGenerator {
+package struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         state = seed
     }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -19,7 +19,7 @@ struct SeededGenerator: RandomNumberGenerator {
     }
 
     /// Uniform in [0, 1), a multiple of 2⁻⁵³.
-    mutating func uniform() -> Double {
+    package mutating func uniform() -> Double {
         Double(next() >> 11) * 0x1p-53
     }
 }

@@ -65,13 +65,14 @@ struct GenerationRun {
         if take(newest, onDelta) { return }
         while true {
             if let cancellation, cancellation.isCancelled { throw .cancelled }
+            // What still fits after `newest`, so that prompt and answer together fill the context and no more.
             let room = decoder.contextSize - decoder.tokens.count - 1
-            guard room >= 0 else {
+            guard room > 0 else {
                 result.finishReason = .length
                 return
             }
             let step = try decoder.step(
-                newest: newest, draftCount: min(draftCount, room, remaining - 1), mode: mode,
+                newest: newest, draftCount: min(draftCount, room - 1, remaining - 1), mode: mode,
                 sampler: &sampler, generator: &generator, endTokens: endTokens, cancellation: cancellation)
             if mode != .secondary { result.speculative.primaryPasses += 1 }
             result.speculative.drafted += step.drafted

@@ -127,7 +127,7 @@ public final class Session: Sendable {
             }
             return wanted
         }
-        return min(4, options.maxDraft)
+        return min(model.manifest.tandem?.blockLength ?? 4, options.maxDraft)
     }
 
     private func check(prompt: [TokenID]) throws(TandemError) {

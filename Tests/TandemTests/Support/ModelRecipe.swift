@@ -134,11 +134,23 @@ extension ModelRecipe {
 
     /// A tandem that agrees with its primary about half of the time.
     static let tandemNear = ModelRecipe(
-        name: "tandem near", primary: ModelShape(vocabulary: 61), secondary: .tandemCopy(noise: 0.25), seed: 16)
+        name: "tandem near", primary: ModelShape(vocabulary: 61), secondary: .tandemCopy(noise: 0.08), seed: 16)
 
     /// A tandem that always agrees.
     static let tandemEqual = ModelRecipe(
         name: "tandem equal", primary: ModelShape(vocabulary: 61), secondary: .tandemCopy(noise: 0), seed: 17)
+
+    /// Large enough that matrix products, rows and attention are shared among threads.
+    static let wide = ModelRecipe(
+        name: "wide",
+        primary: ModelShape(
+            vocabulary: 300, hidden: 208, layers: 2, heads: 6, keyValueHeads: 2, headSize: 40, intermediate: 500,
+            tied: true),
+        secondary: .tandem(
+            ModelShape(
+                vocabulary: 300, hidden: 144, layers: 1, heads: 4, keyValueHeads: 4, headSize: 36, intermediate: 300),
+            layerMap: [2]),
+        seed: 21)
 
     /// A plain pair of unlike models.
     static let pair = ModelRecipe(
@@ -150,7 +162,7 @@ extension ModelRecipe {
         seed: 18)
 
     /// A plain pair that agrees about half of the time.
-    static let pairNear = ModelRecipe(name: "pair near", secondary: .draftCopy(noise: 0.25), seed: 19)
+    static let pairNear = ModelRecipe(name: "pair near", secondary: .draftCopy(noise: 0.08), seed: 19)
 
     /// A plain pair that always agrees.
     static let pairEqual = ModelRecipe(name: "pair equal", secondary: .draftCopy(noise: 0), seed: 20)
