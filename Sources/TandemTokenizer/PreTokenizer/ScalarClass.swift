@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The properties of scalars that split patterns ask for, as bits.
+///
+/// They are those of Unicode 16, which the reference implementation knows too: ids depend neither on the
+/// toolchain nor on the platform. Scalars of later versions count as unassigned.
 struct ScalarClass: OptionSet, Sendable {
     let rawValue: UInt8
 
@@ -19,43 +22,44 @@ struct ScalarClass: OptionSet, Sendable {
     /// `\p{M}`
     static let mark = ScalarClass(rawValue: 64)
 
-    /// What `[^\s\p{L}\p{N}]` excludes.
     static let word: ScalarClass = [.letter, .number]
+    /// What `[^\s\p{L}\p{N}]` excludes.
     static let spaceOrWord: ScalarClass = [.space, .letter, .number]
 
     init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
 
-    /// Asks the standard library's Unicode tables; about 40 ns.
-    init(of scalar: Unicode.Scalar) {
-        var value: ScalarClass
-        switch scalar.properties.generalCategory {
-        case .uppercaseLetter, .titlecaseLetter: value = [.letter, .upper]
-        case .lowercaseLetter: value = [.letter, .lower]
-        case .modifierLetter, .otherLetter: value = .letter
-        case .decimalNumber, .letterNumber, .otherNumber: value = .number
-        case .nonspacingMark, .spacingMark, .enclosingMark: value = .mark
-        case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation,
-            .initialPunctuation, .finalPunctuation, .otherPunctuation:
-            value = .punctuation
-        default: value = []
-        }
-        if scalar.properties.isWhitespace { value.insert(.space) }
-        self = value
+    /// The class of the scalar with this value. O(1) in the basic plane, O(log n) beyond.
+    static func of(_ value: UInt32) -> ScalarClass {
+        value < 0x1_0000 ? basicPlane[Int(value)] : search(value)
     }
 
     /// The classes of U+0000 … U+007F.
-    static let ascii: [ScalarClass] = (0..<0x80).map { ScalarClass(of: Unicode.Scalar(UInt8($0))) }
+    static let ascii: [ScalarClass] = (0..<0x80).map { search($0) }
 
-    /// The classes of U+0000 … U+FFFF. Built on first use, in a few milliseconds; surrogates have none.
-    static let basicPlane: [ScalarClass] = (0..<0x1_0000).map { value in
-        Unicode.Scalar(UInt32(value)).map { ScalarClass(of: $0) } ?? []
-    }
+    /// The classes of U+0000 … U+FFFF, unpacked on first use.
+    private static let basicPlane: [ScalarClass] = {
+        let runs = ScalarClassRuns.table
+        var plane = [ScalarClass](repeating: [], count: 0x1_0000)
+        for index in runs.indices {
+            let start = Int(runs[index] >> 8)
+            let end = index + 1 < runs.count ? Int(runs[index + 1] >> 8) : plane.count
+            let found = ScalarClass(rawValue: UInt8(truncatingIfNeeded: runs[index]))
+            if start >= plane.count { break }
+            for value in start..<min(end, plane.count) where !found.isEmpty { plane[value] = found }
+        }
+        return plane
+    }()
 
-    /// The class of the scalar with this value.
-    static func of(_ value: UInt32) -> ScalarClass {
-        if value < 0x1_0000 { return basicPlane[Int(value)] }
-        return Unicode.Scalar(value).map { ScalarClass(of: $0) } ?? []
+    private static func search(_ value: UInt32) -> ScalarClass {
+        let runs = ScalarClassRuns.table
+        var low = 0
+        var high = runs.count
+        while high &- low > 1 {
+            let middle = (low &+ high) / 2
+            if runs[middle] >> 8 <= value { low = middle } else { high = middle }
+        }
+        return ScalarClass(rawValue: UInt8(truncatingIfNeeded: runs[low]))
     }
 }
