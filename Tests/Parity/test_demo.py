@@ -47,7 +47,7 @@ def instruction_sets(tandem, model: Path) -> list[str]:
 
 def test_f32_equals_pytorch(tandem, packed, demo_model):
     ids = Tokenizer.from_file(str(demo_model / "tokenizer.json")).encode(TEXT.read_text()).ids[:256]
-    tandem("eval", "-m", packed / "f32.tandem", "-f", TEXT, "--cache-type", "f32", "-c", 256, "--save-logits",
+    tandem("eval", "-m", packed / "f32.tandem", "-f", TEXT, "-ctk", "f32", "-c", 256, "--save-logits",
            packed / "out")
     primary = np.load(packed / "out.primary.npy")[: len(ids)]
     secondary = np.load(packed / "out.secondary.npy")[: len(ids)]

@@ -31,7 +31,7 @@ def tiny(request, tmp_path_factory, tandem):
 
 
 def saved_logits(tandem, folder, gamma: int) -> tuple[np.ndarray, np.ndarray]:
-    tandem("eval", "-m", folder / "f32.tandem", "-f", folder / "text.txt", "--cache-type", "f32",
+    tandem("eval", "-m", folder / "f32.tandem", "-f", folder / "text.txt", "-ctk", "f32",
            "--block-length", gamma, "--save-logits", folder / f"out{gamma}")
     return (np.load(folder / f"out{gamma}.primary.npy"), np.load(folder / f"out{gamma}.secondary.npy"))
 
@@ -64,7 +64,7 @@ def test_greedy_speed_equals_trainer(tandem, tiny, gamma):
     expected = json.loads(speed_json(bundle, ids[:20], 48, gamma))
     prompt = Tokenizer.from_file(str(folder / "checkpoint" / "tokenizer.json")).decode(ids[:20])
     run = tandem.json("generate", "-m", folder / "f32.tandem", "-p", prompt, "-n", 48, "--temp", 0,
-                      "--draft-max", gamma, "--cache-type", "f32", "--ignore-eos")
+                      "--draft-max", gamma, "-ctk", "f32", "--ignore-eos")
     assert run["tokens"] == expected["tokens"] == expected["primary_tokens"]
     # The trainer counts the prompt's pass too, and drafts past the end where the engine stops.
     assert run["speculative"]["primary_passes"] == expected["primary_passes"] - 1

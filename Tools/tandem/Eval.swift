@@ -37,10 +37,7 @@ struct Eval: ParsableCommand {
     @Option(name: .shortAndLong, help: "Threads; 0 = the processors this process may use.")
     var threads = 0
 
-    @Option(
-        name: [.customLong("cache-type"), .customLong("ctk", withSingleDash: true)],
-        help: "Element type of the key/value caches: f16 or f32.")
-    var cacheType = KeyValueType.f16
+    @OptionGroup var cache: CacheFlags
 
     @Option(help: "Write the logits of the first window to PREFIX.primary.npy and PREFIX.secondary.npy.")
     var saveLogits: String?
@@ -75,7 +72,7 @@ struct Eval: ParsableCommand {
         return try model.makeSession(
             options: SessionOptions(
                 contextSize: ctxSize == 0 ? nil : ctxSize, maxDraft: max(16, min(blockLength, 64)),
-                keyValueType: cacheType))
+                keyValueType: try cache.type()))
     }
 
     private func evaluate(_ session: Session, reference: Session?, tokens: [TokenID]) throws -> Evaluation {

@@ -43,10 +43,7 @@ struct Generate: ParsableCommand {
 
     @OptionGroup(title: "Sampling") var sampling: SamplingFlags
 
-    @Option(
-        name: [.customLong("cache-type", withSingleDash: false), .customLong("ctk", withSingleDash: true)],
-        help: "Element type of the key/value caches: f16 or f32.")
-    var cacheType = KeyValueType.f16
+    @OptionGroup var cache: CacheFlags
 
     @Option(name: .long, help: "End before this text (may be repeated).")
     var stop: [String] = []
@@ -87,7 +84,7 @@ struct Generate: ParsableCommand {
             let session = try model.makeSession(
                 options: SessionOptions(
                     contextSize: ctxSize == 0 ? nil : ctxSize, maxDraft: max(draftMax ?? 0, 16),
-                    keyValueType: cacheType))
+                    keyValueType: try cache.type()))
             if !json && !hidePrompt { StandardOutput.write(text) }
             let quietText = json
             let result = try session.generate(text, parameters: parameters, cancellation: cancellation) {

@@ -26,9 +26,12 @@ extension TandemFile {
         if let tokenizer = manifest.tokenizer { table.add(["tokenizer", tokenizerLine(tokenizer)]) }
         for (title, object) in [
             ("quantised", manifest.quantization), ("generation", manifest.generation),
-            ("made by", manifest.provenance),
         ] where !object.isEmpty {
             table.add([title, object.line])
+        }
+        if let tool = manifest.provenance["tool"]?.stringValue {
+            let source = manifest.provenance["source"]?.stringValue.map { " from '\($0)'" } ?? ""
+            table.add(["made by", tool + source])
         }
         return table.text
     }
@@ -100,7 +103,7 @@ extension ModelConfiguration {
 }
 
 extension JSONObject {
-    /// The members in one line: `primary int8/64 rtn-absmax, temperature 0.8`.
+    /// The members in one line: `primary int8/64 rtn-absmax, secondary f32`.
     fileprivate var line: String {
         members.map { member in
             "\(member.key) \(JSONObject.words(member.value))"
