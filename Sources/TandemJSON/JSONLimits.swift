@@ -2,8 +2,8 @@
 
 /// What a parser accepts before it gives up on a text.
 public struct JSONLimits: Sendable, Equatable {
-    /// How deep arrays and objects may nest, 1 … 1024. Values outside are clamped, because a deeper tree would
-    /// exhaust the stack when it is compared or released.
+    /// How deep arrays and objects may nest, 1 … 1024. Values outside are clamped, because a deeper tree
+    /// would exhaust the stack when it is compared or released.
     public var maxDepth: Int {
         didSet { maxDepth = Self.clampedDepth(maxDepth) }
     }

@@ -2,8 +2,8 @@
 
 /// A JSON object: members in the order of the file, found by key in constant time.
 ///
-/// Keys are told apart by their bytes, not by canonical equivalence: "é" as one scalar and as two are two keys.
-/// Two objects are equal when they hold equal values under the same keys, in any order.
+/// Keys are told apart by their bytes, not by canonical equivalence: "é" as one scalar and as two are two
+/// keys. Two objects are equal when they hold equal values under the same keys, in any order.
 ///
 /// Lookup by key is O(1) (objects of a dozen members or fewer are searched directly). Setting a value is O(1)
 /// amortised, removing one is O(count).

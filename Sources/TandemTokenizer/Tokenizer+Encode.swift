@@ -4,8 +4,8 @@ extension Tokenizer {
     /// The tokens of a text. Linear in its length, but O(n log n) in the length of a single word.
     ///
     /// - Parameters:
-    ///   - addSpecialTokens: puts the model's own tokens around the text, such as a beginning-of-sequence token,
-    ///     where the tokenizer asks for them.
+    ///   - addSpecialTokens: puts the model's own tokens around the text, such as a beginning-of-sequence
+    ///     token, where the tokenizer asks for them.
     ///   - parseSpecial: takes control tokens that are spelt out in the text for control tokens, as the
     ///     reference does. Pass `false` for text from users who must not be able to write them.
     public func encode(
@@ -40,7 +40,8 @@ extension Tokenizer {
         let startsInput = range.lowerBound == 0
         guard let normalizer else {
             encodeNormalized(
-                input.span.extracting(range), startsInput: startsInput, parseSpecial: parseSpecial, &workspace,
+                input.span.extracting(range), startsInput: startsInput, parseSpecial: parseSpecial,
+                &workspace,
                 into: &ids)
             return
         }

@@ -26,9 +26,11 @@ import Testing
                 == "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0000\\u001f\u{7F}é\u{2028}😀\"")
     }
 
-    @Test(arguments: [
-        0.1, 1.0 / 3, .leastNonzeroMagnitude, .greatestFiniteMagnitude, -0.0, 1e21, 1e22, 123456789.125, 100, 1e-7, 2.5e-5,
-    ] as [Double])
+    @Test(
+        arguments: [
+            0.1, 1.0 / 3, .leastNonzeroMagnitude, .greatestFiniteMagnitude, -0.0, 1e21, 1e22, 123456789.125,
+            100, 1e-7, 2.5e-5,
+        ] as [Double])
     func doublesReadBackAsThemselves(number: Double) throws {
         let text = JSONValue.number(number).serialized()
         guard case .number(let result) = try JSONValue(parsing: Array(text.utf8)) else {

@@ -12,7 +12,8 @@ import Testing
         let expected = try Fixtures.expected(name)
         for (index, text) in expected.texts.enumerated() {
             #expect(
-                tokenizer.encode(text, addSpecialTokens: false) == expected.ids[index], "\(text.debugDescription)")
+                tokenizer.encode(text, addSpecialTokens: false) == expected.ids[index],
+                "\(text.debugDescription)")
             #expect(tokenizer.encode(text) == expected.withSpecialTokens[index], "\(text.debugDescription)")
             #expect(
                 tokenizer.encode(text, addSpecialTokens: false, parseSpecial: false)

@@ -33,73 +33,113 @@ import Testing
         #expect(tokenizer.decode([4, 3, 2]) == "abc")
     }
 
-    @Test(arguments: [
-        ("\"type\":\"BPE\"", "\"type\":\"WordPiece\"",
-         .unsupported(path: "model.type", value: "\"WordPiece\"", supported: "BPE")),
-        ("\"model\":", "\"modell\":", .missingField(path: "model")),
-        ("\"vocab\":", "\"vocabulary\":", .missingField(path: "model.vocab")),
-        ("\"merges\":[\"a b\"]", "\"merges\":null", .missingField(path: "model.merges")),
-        ("[\"a b\"]", "{}", .wrongType(path: "model.merges", expected: "an array")),
-        ("[\"a b\"]", "[\"ab\"]", .malformedMerge(path: "model.merges[0]")),
-        ("[\"a b\"]", "[\"a b\",\"a b c\"]", .malformedMerge(path: "model.merges[1]")),
-        ("[\"a b\"]", "[\"a b\",[\"a\"]]", .malformedMerge(path: "model.merges[1]")),
-        ("[\"a b\"]", "[\"a b\",7]", .malformedMerge(path: "model.merges[1]")),
-        ("[\"a b\"]", "[\"a b\",[\"a\",\"b\"]]", .duplicateMerge(path: "model.merges[1]", first: 0)),
-        ("[\"a b\"]", "[\"x b\"]", .unknownToken(path: "model.merges[0]", token: "x")),
-        ("[\"a b\"]", "[\"a y\"]", .unknownToken(path: "model.merges[0]", token: "y")),
-        ("[\"a b\"]", "[\"b a\"]", .unknownToken(path: "model.merges[0]", token: "ba")),
-        ("\"c\":2", "\"c\":1", .duplicateID(path: "model.vocab", id: 1, first: "b", second: "c")),
-        ("\"c\":2", "\"c\":-2", .idOutOfRange(path: "model.vocab", token: "c", id: -2, limit: 65_584)),
-        ("\"c\":2", "\"c\":16777216",
-         .idOutOfRange(path: "model.vocab", token: "c", id: 16_777_216, limit: 65_584)),
-        ("\"c\":2", "\"c\":1.5", .wrongType(path: "model.vocab[\"c\"]", expected: "an integer")),
-        ("\"c\":2", "\"c\":\"2\"", .wrongType(path: "model.vocab[\"c\"]", expected: "an integer")),
-        ("{\"id\":4,\"content\"", "{\"id\":5,\"content\"",
-         .conflictingID(path: "added_tokens[0]", token: "<s>", id: 5, vocabularyID: 4)),
-        ("\"content\":\"<s>\"", "\"content\":\"<t>\"",
-         .duplicateID(path: "added_tokens[0]", id: 4, first: "<s>", second: "<t>")),
-        ("{\"id\":4,\"content\"", "{\"id\":99999999,\"content\"",
-         .idOutOfRange(path: "added_tokens[0]", token: "<s>", id: 99_999_999, limit: 16_777_216)),
-        ("{\"id\":4,\"content\"", "{\"content\"", .missingField(path: "added_tokens[0].id")),
-        ("\"special\":true", "\"special\":1",
-         .wrongType(path: "added_tokens[0].special", expected: "true or false")),
-        ("\"ids\":[4]", "\"ids\":[9]",
-         .unknownToken(path: "post_processor.special_tokens.<s>.ids[0]", token: "<s> (9)")),
-        ("\"special_tokens\":{\"<s>\"", "\"special_tokens\":{\"<t>\"",
-         .missingField(path: "post_processor.special_tokens.<s>")),
-        ("{\"type\":\"NFC\"}", "{\"type\":\"Precompiled\"}",
-         .unsupported(
-            path: "normalizer.type", value: "\"Precompiled\"",
-            supported: "NFC, NFD, Lowercase, Prepend, Replace, Strip, Sequence")),
-        ("{\"type\":\"NFC\"}", "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"a+\"},\"content\":\"\"}",
-         .unsupportedPattern(path: "normalizer.pattern.Regex", pattern: "a+")),
-        ("{\"type\":\"NFC\"}", "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},\"content\":\"\"}",
-         .wrongType(path: "normalizer.pattern.String", expected: "a string that is not empty")),
-        ("{\"type\":\"NFC\"}", "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{}]}",
-         .missingField(path: "normalizer.normalizers[1].type")),
-        ("{\"type\":\"ByteLevel\",\"add_prefix_space\":false}",
-         "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a-z]\"},\"behavior\":\"Isolated\",\"invert\":false}",
-         .unsupportedPattern(path: "pre_tokenizer.pattern.Regex", pattern: "[a-z]")),
-        ("{\"type\":\"ByteLevel\",\"add_prefix_space\":false}",
-         "{\"type\":\"Split\",\"pattern\":{\"String\":\"x\"},\"behavior\":\"Sideways\"}",
-         .unsupported(
-            path: "pre_tokenizer.behavior", value: "\"Sideways\"",
-            supported: "Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous")),
-        ("{\"type\":\"ByteLevel\"}", "{\"type\":\"CTC\"}",
-         .unsupported(
-            path: "decoder.type", value: "\"CTC\"",
-            supported: "ByteLevel, ByteFallback, Fuse, Replace, Metaspace, Strip, Sequence")),
-        ("{\"type\":\"ByteLevel\"}", "{\"type\":\"Strip\",\"content\":\" \",\"start\":0,\"stop\":1}",
-         .unsupported(
-            path: "decoder.stop", value: "1",
-            supported: "0: the end of a text that is still being written is not known")),
-        ("\"type\":\"BPE\"", "\"type\":\"BPE\",\"dropout\":0.1",
-         .unsupported(path: "model.dropout", value: "0.1", supported: "no dropout")),
-        ("\"type\":\"BPE\"", "\"type\":\"BPE\",\"end_of_word_suffix\":\"</w>\"",
-         .unsupported(path: "model.end_of_word_suffix", value: "\"</w>\"", supported: "none")),
-        ("\"type\":\"BPE\"", "\"type\":\"BPE\",\"unk_token\":\"<unk>\"",
-         .unknownToken(path: "model.unk_token", token: "<unk>")),
-    ] as [(String, String, TokenizerError)])
+    @Test(
+        arguments: [
+            (
+                "\"type\":\"BPE\"", "\"type\":\"WordPiece\"",
+                .unsupported(path: "model.type", value: "\"WordPiece\"", supported: "BPE")
+            ),
+            ("\"model\":", "\"modell\":", .missingField(path: "model")),
+            ("\"vocab\":", "\"vocabulary\":", .missingField(path: "model.vocab")),
+            ("\"merges\":[\"a b\"]", "\"merges\":null", .missingField(path: "model.merges")),
+            ("[\"a b\"]", "{}", .wrongType(path: "model.merges", expected: "an array")),
+            ("[\"a b\"]", "[\"ab\"]", .malformedMerge(path: "model.merges[0]")),
+            ("[\"a b\"]", "[\"a b\",\"a b c\"]", .malformedMerge(path: "model.merges[1]")),
+            ("[\"a b\"]", "[\"a b\",[\"a\"]]", .malformedMerge(path: "model.merges[1]")),
+            ("[\"a b\"]", "[\"a b\",7]", .malformedMerge(path: "model.merges[1]")),
+            ("[\"a b\"]", "[\"a b\",[\"a\",\"b\"]]", .duplicateMerge(path: "model.merges[1]", first: 0)),
+            ("[\"a b\"]", "[\"x b\"]", .unknownToken(path: "model.merges[0]", token: "x")),
+            ("[\"a b\"]", "[\"a y\"]", .unknownToken(path: "model.merges[0]", token: "y")),
+            ("[\"a b\"]", "[\"b a\"]", .unknownToken(path: "model.merges[0]", token: "ba")),
+            ("\"c\":2", "\"c\":1", .duplicateID(path: "model.vocab", id: 1, first: "b", second: "c")),
+            ("\"c\":2", "\"c\":-2", .idOutOfRange(path: "model.vocab", token: "c", id: -2, limit: 65_584)),
+            (
+                "\"c\":2", "\"c\":16777216",
+                .idOutOfRange(path: "model.vocab", token: "c", id: 16_777_216, limit: 65_584)
+            ),
+            ("\"c\":2", "\"c\":1.5", .wrongType(path: "model.vocab[\"c\"]", expected: "an integer")),
+            ("\"c\":2", "\"c\":\"2\"", .wrongType(path: "model.vocab[\"c\"]", expected: "an integer")),
+            (
+                "{\"id\":4,\"content\"", "{\"id\":5,\"content\"",
+                .conflictingID(path: "added_tokens[0]", token: "<s>", id: 5, vocabularyID: 4)
+            ),
+            (
+                "\"content\":\"<s>\"", "\"content\":\"<t>\"",
+                .duplicateID(path: "added_tokens[0]", id: 4, first: "<s>", second: "<t>")
+            ),
+            (
+                "{\"id\":4,\"content\"", "{\"id\":99999999,\"content\"",
+                .idOutOfRange(path: "added_tokens[0]", token: "<s>", id: 99_999_999, limit: 16_777_216)
+            ),
+            ("{\"id\":4,\"content\"", "{\"content\"", .missingField(path: "added_tokens[0].id")),
+            (
+                "\"special\":true", "\"special\":1",
+                .wrongType(path: "added_tokens[0].special", expected: "true or false")
+            ),
+            (
+                "\"ids\":[4]", "\"ids\":[9]",
+                .unknownToken(path: "post_processor.special_tokens.<s>.ids[0]", token: "<s> (9)")
+            ),
+            (
+                "\"special_tokens\":{\"<s>\"", "\"special_tokens\":{\"<t>\"",
+                .missingField(path: "post_processor.special_tokens.<s>")
+            ),
+            (
+                "{\"type\":\"NFC\"}", "{\"type\":\"Precompiled\"}",
+                .unsupported(
+                    path: "normalizer.type", value: "\"Precompiled\"",
+                    supported: "NFC, NFD, Lowercase, Prepend, Replace, Strip, Sequence")
+            ),
+            (
+                "{\"type\":\"NFC\"}",
+                "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"a+\"},\"content\":\"\"}",
+                .unsupportedPattern(path: "normalizer.pattern.Regex", pattern: "a+")
+            ),
+            (
+                "{\"type\":\"NFC\"}", "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},\"content\":\"\"}",
+                .wrongType(path: "normalizer.pattern.String", expected: "a string that is not empty")
+            ),
+            (
+                "{\"type\":\"NFC\"}", "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{}]}",
+                .missingField(path: "normalizer.normalizers[1].type")
+            ),
+            (
+                "{\"type\":\"ByteLevel\",\"add_prefix_space\":false}",
+                "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a-z]\"},\"behavior\":\"Isolated\",\"invert\":false}",
+                .unsupportedPattern(path: "pre_tokenizer.pattern.Regex", pattern: "[a-z]")
+            ),
+            (
+                "{\"type\":\"ByteLevel\",\"add_prefix_space\":false}",
+                "{\"type\":\"Split\",\"pattern\":{\"String\":\"x\"},\"behavior\":\"Sideways\"}",
+                .unsupported(
+                    path: "pre_tokenizer.behavior", value: "\"Sideways\"",
+                    supported: "Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous")
+            ),
+            (
+                "{\"type\":\"ByteLevel\"}", "{\"type\":\"CTC\"}",
+                .unsupported(
+                    path: "decoder.type", value: "\"CTC\"",
+                    supported: "ByteLevel, ByteFallback, Fuse, Replace, Metaspace, Strip, Sequence")
+            ),
+            (
+                "{\"type\":\"ByteLevel\"}", "{\"type\":\"Strip\",\"content\":\" \",\"start\":0,\"stop\":1}",
+                .unsupported(
+                    path: "decoder.stop", value: "1",
+                    supported: "0: the end of a text that is still being written is not known")
+            ),
+            (
+                "\"type\":\"BPE\"", "\"type\":\"BPE\",\"dropout\":0.1",
+                .unsupported(path: "model.dropout", value: "0.1", supported: "no dropout")
+            ),
+            (
+                "\"type\":\"BPE\"", "\"type\":\"BPE\",\"end_of_word_suffix\":\"</w>\"",
+                .unsupported(path: "model.end_of_word_suffix", value: "\"</w>\"", supported: "none")
+            ),
+            (
+                "\"type\":\"BPE\"", "\"type\":\"BPE\",\"unk_token\":\"<unk>\"",
+                .unknownToken(path: "model.unk_token", token: "<unk>")
+            ),
+        ] as [(String, String, TokenizerError)])
     func names(part: String, other: String, error: TokenizerError) {
         let refusal = Self.refusal(replacing: part, with: other)
         #expect(refusal == error)
@@ -107,7 +147,9 @@ import Testing
     }
 
     @Test func whatIsNoTokenizerIsNamed() {
-        #expect(throws: TokenizerError.malformedJSON(reason: "JSON ends at byte 0, where a value is expected")) {
+        #expect(
+            throws: TokenizerError.malformedJSON(reason: "JSON ends at byte 0, where a value is expected")
+        ) {
             try Tokenizer(json: [])
         }
         #expect(throws: TokenizerError.wrongType(path: "", expected: "an object")) {

@@ -108,7 +108,8 @@ struct SplitMix: RandomNumberGenerator {
             if Int.random(in: 0..<3, using: &self) == 0 {
                 text.unicodeScalars.append(frequent.randomElement(using: &self) ?? " ")
             } else {
-                let limit: UInt32 = [0x80, 0x250, 0x3100, 0x10000, 0x110000].randomElement(using: &self) ?? 0x80
+                let limit: UInt32 =
+                    [0x80, 0x250, 0x3100, 0x10000, 0x110000].randomElement(using: &self) ?? 0x80
                 text.unicodeScalars.append(Unicode.Scalar(.random(in: 0..<limit, using: &self)) ?? "\u{FFFD}")
             }
         }

@@ -2,8 +2,8 @@
 
 /// A strict RFC 8259 parser over bytes.
 ///
-/// Open containers live on explicit stacks, so the depth of a text costs heap and never stack. Finished values
-/// wait on one value stack until their container closes and takes them in a single allocation.
+/// Open containers live on explicit stacks, so the depth of a text costs heap and never stack. Finished
+/// values wait on one value stack until their container closes and takes them in a single allocation.
 struct JSONParser {
     private struct Frame {
         let isObject: Bool

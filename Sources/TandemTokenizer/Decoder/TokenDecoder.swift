@@ -2,8 +2,8 @@
 
 /// How tokens become text again: a rule for each token on its own, and what happens at the start of a text.
 ///
-/// Every token has its bytes, whatever stands around it, but for the first token or the first bytes of a text.
-/// So a text decodes piece by piece, and ``StreamingDetokenizer`` needs no look-ahead.
+/// Every token has its bytes, whatever stands around it, but for the first token or the first bytes of a
+/// text. So a text decodes piece by piece, and ``StreamingDetokenizer`` needs no look-ahead.
 struct TokenDecoder: Sendable {
     enum Step: Sendable {
         /// Byte-level alphabet to bytes; a token with other characters stands for itself.

@@ -58,7 +58,8 @@ extension ComponentReader {
     }
 
     /// A `["[SEP]", 102]` pair.
-    private static func token(_ field: Field, _ vocabulary: ByteStringTable) throws(TokenizerError) -> TokenID {
+    private static func token(_ field: Field, _ vocabulary: ByteStringTable) throws(TokenizerError) -> TokenID
+    {
         let parts = try field.elements()
         guard parts.count == 2 else { throw .wrongType(path: field.path, expected: "a token and its id") }
         return try checked(parts[1].int(), parts[0].string(), field.path, vocabulary)

@@ -61,7 +61,9 @@ struct Field {
     func text(_ key: String) throws(TokenizerError) -> [UInt8] {
         let field = try required(key)
         let text = Array(try field.string().utf8)
-        guard !text.isEmpty else { throw .wrongType(path: field.path, expected: "a string that is not empty") }
+        guard !text.isEmpty else {
+            throw .wrongType(path: field.path, expected: "a string that is not empty")
+        }
         return text
     }
 

@@ -29,7 +29,8 @@ struct TokenizerDescription {
     /// A byte-level model with the GPT-2 pattern and nothing around it.
     init(vocab: [UInt8], merges: [UInt8]) throws(TokenizerError) {
         let entries = Field(try Self.parse(vocab), path: "vocab.json")
-        preTokenizer = PreTokenizer(steps: [.split(.words(.gpt2), .isolated, invert: false)], isByteLevel: true)
+        preTokenizer = PreTokenizer(
+            steps: [.split(.words(.gpt2), .isolated, invert: false)], isByteLevel: true)
         decoder.steps = [.byteLevel]
         vocabulary = try VocabularyReader.read(entries, added: [])
         let model = MergeReader.Model(isByteLevel: true)

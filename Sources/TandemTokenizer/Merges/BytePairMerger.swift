@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Byte-pair merging: of all neighbouring pairs the one of lowest rank merges first, the leftmost among equals,
-/// until no pair has a merge.
+/// Byte-pair merging: of all neighbouring pairs the one of lowest rank merges first, the leftmost among
+/// equals, until no pair has a merge.
 struct BytePairMerger: Sendable {
     let table: MergeTable
 

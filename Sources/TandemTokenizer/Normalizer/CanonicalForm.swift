@@ -2,7 +2,8 @@
 
 /// Unicode normalisation forms C and D (Unicode Standard Annex #15), without ICU.
 enum CanonicalForm {
-    /// Form C of valid UTF-8. Text without scalars from U+0300 on is in form C already and is not looked at twice.
+    /// Form C of valid UTF-8. Text without scalars from U+0300 on is in form C already and is not looked at
+    /// twice.
     static func composed(_ text: [UInt8]) -> [UInt8] {
         if text.allSatisfy({ $0 < 0xCC }) { return text }
         var scalars = decomposedScalars(text)

@@ -39,7 +39,8 @@ enum O200KScanner {
         _ text: Span<UInt8>, from start: Int, ascii: [ScalarClass], mustEndLower: Bool
     ) -> Int? {
         var offset = start
-        // The last point in the upper run after which a scalar also counts as lower: backtracking stops there.
+        // The last point in the upper run after which a scalar also counts as lower: backtracking stops
+        // there.
         var lastNeutral: Int?
         while true {
             let (next, length) = ScalarReader.scalarClass(text, at: offset, ascii: ascii)

@@ -22,7 +22,8 @@ struct PreTokenizer: Sendable {
         /// A space before every piece that does not start with one.
         case prefixSpace
         case split(Matcher, SplitBehavior, invert: Bool)
-        /// Spaces become `replacement`, one goes first as `scheme` says, and pieces start with it when `split`.
+        /// Spaces become `replacement`, one goes first as `scheme` says, and pieces start with it when
+        /// `split`.
         case metaspace(replacement: [UInt8], scheme: PrependScheme, split: Bool)
     }
 

@@ -6,8 +6,8 @@
 ///     for id in ids { write(detokenizer.append(id)) }
 ///     write(detokenizer.finish())
 ///
-/// Each call yields what is new. All deltas together are what ``Tokenizer/decode(_:skipSpecialTokens:)`` gives
-/// for the same tokens. A scalar that is spread over several tokens comes with the last of them.
+/// Each call yields what is new. All deltas together are what ``Tokenizer/decode(_:skipSpecialTokens:)``
+/// gives for the same tokens. A scalar that is spread over several tokens comes with the last of them.
 public struct StreamingDetokenizer: Sendable {
     private let tokenizer: Tokenizer
     private let skipSpecialTokens: Bool
@@ -22,7 +22,9 @@ public struct StreamingDetokenizer: Sendable {
 
     /// The text that this token adds; empty while a scalar is incomplete, and for ids without a token.
     public mutating func append(_ id: TokenID) -> String {
-        guard let bytes = start.bytes(of: id, tokenizer, skipSpecialTokens: skipSpecialTokens) else { return "" }
+        guard let bytes = start.bytes(of: id, tokenizer, skipSpecialTokens: skipSpecialTokens) else {
+            return ""
+        }
         return assembler.append(bytes)
     }
 

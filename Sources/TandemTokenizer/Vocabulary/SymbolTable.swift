@@ -63,8 +63,8 @@ struct SymbolTable: Sendable {
         if let token = pendingUnknown { symbols.append(token) }
     }
 
-    /// Falls back to bytes when all of the symbol's are in the vocabulary, or notes an unknown token. As in the
-    /// reference, bytes do not end a run of unknown symbols, which therefore comes after them.
+    /// Falls back to bytes when all of the symbol's are in the vocabulary, or notes an unknown token. As in
+    /// the reference, bytes do not end a run of unknown symbols, which therefore comes after them.
     private func appendUnknown(
         _ symbol: Span<UInt8>, _ pending: inout TokenID?, to symbols: inout [TokenID]
     ) {
