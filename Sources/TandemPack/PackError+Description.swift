@@ -5,19 +5,6 @@ import Glibc
 extension PackError: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .fileSystem, .notADirectory, .notAFile, .fileTooLarge, .shrunkWhileReading, .unsafePath:
-            fileDescription
-        case .notACheckpoint, .json, .invalidField, .safetensors, .noWeights, .missingShard, .misplacedTensor:
-            checkpointDescription
-        case .unsupportedArchitecture, .unsupportedSetting, .missingTensors, .unexpectedTensors, .wrongShape,
-            .unsupportedElementType, .tiedHeadDiffers, .nonFiniteWeight, .weightTooLarge, .weightsTooSmall:
-            modelDescription
-        default: otherDescription
-        }
-    }
-
-    private var fileDescription: String {
-        switch self {
         case .fileSystem(let operation, let path, let code):
             "cannot \(operation) '\(path)': \(systemMessage(code))"
         case .notADirectory(let path):
@@ -30,12 +17,6 @@ extension PackError: CustomStringConvertible {
             "'\(path)' became shorter while it was read (nothing left at byte \(offset))"
         case .unsafePath(let path, let field, let value):
             "'\(path)': \(field) is '\(value)', which leaves the checkpoint's directory; use a plain relative name"
-        default: ""
-        }
-    }
-
-    private var checkpointDescription: String {
-        switch self {
         case .notACheckpoint(let path, let reason): "'\(path)' is not a checkpoint: \(reason)"
         case .json(let path, let error): "'\(path)': \(error)"
         case .invalidField(let path, let field, let reason): "'\(path)': \(field) \(reason)"
@@ -47,12 +28,6 @@ extension PackError: CustomStringConvertible {
             "'\(index)' places tensor '\(tensor)' in '\(listed)', but it is in '\(found)'"
         case .misplacedTensor(let index, let tensor, let listed, nil):
             "'\(index)' places tensor '\(tensor)' in '\(listed)', which does not hold it"
-        default: ""
-        }
-    }
-
-    private var modelDescription: String {
-        switch self {
         case .unsupportedArchitecture(let path, let name, let supported):
             "'\(path)': the architecture '\(name)' is not supported; supported: "
                 + supported.joined(separator: ", ")
@@ -76,12 +51,6 @@ extension PackError: CustomStringConvertible {
         case .weightsTooSmall(let path, let tensor, let largest, let format):
             "'\(path)': the largest magnitude in tensor '\(tensor)' is \(largest), too small for \(format); "
                 + "pack it as f32"
-        default: ""
-        }
-    }
-
-    private var otherDescription: String {
-        switch self {
         case .noTokenizer(let path): "'\(path)': no such file; a packed model needs its tokenizer"
         case .tokenizer(let path, let error): "'\(path)': \(error)"
         case .tokenizerTooLarge(let path, let tokens, let vocabularySize):
@@ -99,7 +68,6 @@ extension PackError: CustomStringConvertible {
         case .invalidOption(let name, let value, let allowed): "\(name) is \(value), but must be \(allowed)"
         case .format(let error): error.description
         case .cancelled: "cancelled"
-        default: ""
         }
     }
 

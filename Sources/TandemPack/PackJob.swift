@@ -26,7 +26,8 @@ struct PackJob {
         let tokenizer = try formatted { () throws(FormatError) in
             try writer.addBlob(name: "tokenizer", bytes: source.tokenizer.bytes, codec: .lz4IfSmaller)
         }
-        let manifest = try formatted { () throws(FormatError) in try self.manifest(tokenizerChunk: tokenizer) }
+        let manifest = try formatted { () throws(FormatError) in try self.manifest(tokenizerChunk: tokenizer)
+        }
         for chunk in plan.chunks {
             try formatted { () throws(FormatError) in try writer.beginChunk(name: chunk.name, codec: .raw) }
             for tensor in chunk.tensors { try write(tensor, to: writer) }
@@ -83,7 +84,8 @@ struct PackJob {
         try checkCancelled()
         let floats = try VectorReader.read(tensor.source, count: tensor.layout.columns)
         try formatted { () throws(FormatError) in
-            try unsafe writer.appendData(UnsafeRawBufferPointer(start: floats.base, count: tensor.layout.dataLength))
+            try unsafe writer.appendData(
+                UnsafeRawBufferPointer(start: floats.base, count: tensor.layout.dataLength))
         }
         advance(by: tensor.source.tensor.length, tensor: tensor.name)
     }

@@ -48,25 +48,27 @@ struct ConfigurationTests {
         #expect(!configuration.tiedEmbeddings)
     }
 
-    @Test(arguments: [
-        ["rope_parameters": ["rope_type": "default", "rope_theta": 5e5], "rope_theta": nil],
-        ["rope_parameters": ["rope_type": "default", "rope_theta": 500_000]],
-        ["rope_scaling": ["rope_type": "default"], "rope_theta": 500_000],
-        ["rope_scaling": nil, "rope_theta": 5e5],
-    ] as [[String: JSONValue?]])
+    @Test(
+        arguments: [
+            ["rope_parameters": ["rope_type": "default", "rope_theta": 5e5], "rope_theta": nil],
+            ["rope_parameters": ["rope_type": "default", "rope_theta": 500_000]],
+            ["rope_scaling": ["rope_type": "default"], "rope_theta": 500_000],
+            ["rope_scaling": nil, "rope_theta": 5e5],
+        ] as [[String: JSONValue?]])
     func ropeBase(changes: [String: JSONValue?]) throws {
         #expect(try configuration(changes).ropeBase == 500_000)
     }
 
-    @Test(arguments: [
-        ["pretraining_tp": 2], ["attention_bias": false, "mlp_bias": false], ["hidden_act": "swish"],
-        ["quantization_config": .null, "auto_map": .null, "rope_scaling": .null],
-        ["layer_types": ["full_attention", "full_attention"]], ["partial_rotary_factor": 1.0],
-        [
-            "architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": .null,
-        ],
-        ["architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": 64],
-    ] as [[String: JSONValue]])
+    @Test(
+        arguments: [
+            ["pretraining_tp": 2], ["attention_bias": false, "mlp_bias": false], ["hidden_act": "swish"],
+            ["quantization_config": .null, "auto_map": .null, "rope_scaling": .null],
+            ["layer_types": ["full_attention", "full_attention"]], ["partial_rotary_factor": 1.0],
+            [
+                "architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": .null,
+            ],
+            ["architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": 64],
+        ] as [[String: JSONValue]])
     func settingsThatChangeNothing(changes: [String: JSONValue]) throws {
         #expect(try error(changes).error == nil)
     }
@@ -111,13 +113,15 @@ struct ConfigurationTests {
         #expect(
             error
                 == .unsupportedArchitecture(
-                    path: path, name: "GPT2LMHeadModel", supported: ["LlamaForCausalLM", "MistralForCausalLM"]))
+                    path: path, name: "GPT2LMHeadModel",
+                    supported: ["LlamaForCausalLM", "MistralForCausalLM"]))
         #expect(error?.description.contains("LlamaForCausalLM") == true)
     }
 
     static let invalid: [(String, JSONValue?)] = [
         ("architectures", nil), ("architectures", []), ("architectures", [7]), ("model_type", "gpt2"),
-        ("vocab_size", nil), ("vocab_size", "x"), ("vocab_size", 0), ("hidden_size", nil), ("hidden_size", 48.5),
+        ("vocab_size", nil), ("vocab_size", "x"), ("vocab_size", 0), ("hidden_size", nil),
+        ("hidden_size", 48.5),
         ("num_hidden_layers", nil), ("num_hidden_layers", -1), ("num_hidden_layers", 1_099_511_627_776),
         ("num_attention_heads", 0), ("num_key_value_heads", 2), ("head_dim", 15), ("intermediate_size", nil),
         ("rms_norm_eps", 0), ("rms_norm_eps", "x"), ("rope_theta", 0.5), ("tie_word_embeddings", "yes"),

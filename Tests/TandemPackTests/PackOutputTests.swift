@@ -91,8 +91,9 @@ struct PackOutputTests {
 
     @Test func destinationsThatCannotBeWritten() throws {
         try TestModel().write(to: folder, "m")
-        guard case .format(.system(_, folder["no/x.tandem"], ENOENT))? = packError(
-            folder["m"], to: folder["no/x.tandem"])
+        guard
+            case .format(.system(_, folder["no/x.tandem"], ENOENT))? = packError(
+                folder["m"], to: folder["no/x.tandem"])
         else {
             Issue.record("no error")
             return

@@ -85,7 +85,9 @@ struct SafetensorsTests {
         }
     }
 
-    static let badJSON = ["", "{", "{}}", #"{"a":1,"a":2}"#, "\u{FEFF}{}", String(repeating: "[", count: 100_000)]
+    static let badJSON = [
+        "", "{", "{}}", #"{"a":1,"a":2}"#, "\u{FEFF}{}", String(repeating: "[", count: 100_000),
+    ]
 
     @Test(arguments: badJSON)
     func headersThatAreNotJSON(header: String) throws {
@@ -109,8 +111,10 @@ struct SafetensorsTests {
         #expect(
             try issue(header: "{\(entry("a", 0, 8, shape: "[2]")),\(entry("b", 4, 8))}", data: 8)
                 == .invalidOffsets(tensor: "b", begin: 4, end: 8, expectedBegin: 8))
-        #expect(try issue(header: "{\(entry("a", 0, 4))}", data: 5) == .uncoveredBytes(covered: 4, present: 5))
-        #expect(try issue(header: "{\(entry("a", 0, 4))}", data: 3) == .uncoveredBytes(covered: 4, present: 3))
+        #expect(
+            try issue(header: "{\(entry("a", 0, 4))}", data: 5) == .uncoveredBytes(covered: 4, present: 5))
+        #expect(
+            try issue(header: "{\(entry("a", 0, 4))}", data: 3) == .uncoveredBytes(covered: 4, present: 3))
         #expect(
             try issue(header: "{\(entry("a", 0, 4, shape: "[2]"))}", data: 4)
                 == .sizeMismatch(tensor: "a", bytes: 4, expected: 8))

@@ -86,7 +86,9 @@ struct ShardTests {
 
     @Test func malformedIndexes() throws {
         try folder.write(Array("{".utf8), to: "m/model.safetensors.index.json")
-        guard case .json(folder["m/model.safetensors.index.json"], _)? = packError(folder["m"], to: folder["x"]) else {
+        guard
+            case .json(folder["m/model.safetensors.index.json"], _)? = packError(folder["m"], to: folder["x"])
+        else {
             Issue.record("no JSON error")
             return
         }

@@ -54,8 +54,9 @@ struct TokenizerSourceTests {
         #expect(try reference().bos == nil)
         #expect(try reference().eos == [0])
         try folder.write(["eos_token": "</s>"], to: "m/tokenizer_config.json")
-        guard case .invalidField(folder["m/tokenizer_config.json"], "eos_token", _)? = packError(
-            folder["m"], to: folder["x"])
+        guard
+            case .invalidField(folder["m/tokenizer_config.json"], "eos_token", _)? = packError(
+                folder["m"], to: folder["x"])
         else {
             Issue.record("an unknown token was accepted")
             return
@@ -65,8 +66,9 @@ struct TokenizerSourceTests {
     @Test(arguments: [["eos_token_id": 40], ["eos_token_id": -1], ["bos_token_id": "x"]] as [JSONValue])
     func specialTokensOutsideTheVocabulary(settings: JSONValue) throws {
         try folder.write(settings, to: "m/generation_config.json")
-        guard case .invalidField(folder["m/generation_config.json"], _, _)? = packError(
-            folder["m"], to: folder["x"])
+        guard
+            case .invalidField(folder["m/generation_config.json"], _, _)? = packError(
+                folder["m"], to: folder["x"])
         else {
             Issue.record("\(settings) was accepted")
             return

@@ -40,6 +40,21 @@ struct WeightFaultTests {
         #expect(error == .nonFiniteWeight(path: path, tensor: norm, row: 0, column: 3, value: "nan"))
     }
 
+    /// Threads find faults in any order; the first by position counts.
+    @Test(arguments: [1, 2, 7])
+    func theFirstOfSeveralIsReported(threads: Int) throws {
+        let folder = try TemporaryFolder()
+        var model = TestModel(TestModel.Shape(vocabulary: 6000, hidden: 192, intermediate: 64, layers: 1))
+        let name = "model.embed_tokens.weight"
+        for row in [5990, 3333, 5000] { model[name]?.values[row * 192 + 1] = .infinity }
+        try model.write(to: folder, "m")
+        let error = packError(folder["m"], to: folder["x"], options: try PackOptions(threadCount: threads))
+        #expect(
+            error
+                == .nonFiniteWeight(
+                    path: folder["m/model.safetensors"], tensor: name, row: 3333, column: 1, value: "inf"))
+    }
+
     @Test func tooLargeForTheScale() throws {
         let (error, path) = try error(.int8(.columns64)) { $0[20 * 80 + 66] = -9e6 }
         #expect(

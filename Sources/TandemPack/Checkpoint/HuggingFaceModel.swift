@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import TandemFormat
 import TandemJSON
 
@@ -18,7 +19,7 @@ struct HuggingFaceModel: Sendable {
     init(directory: String) throws(PackError) {
         guard try PathKind(directory) == .directory else {
             guard try PathKind(directory) != .missing else {
-                throw .fileSystem(operation: "open", path: directory, code: 2)
+                throw .fileSystem(operation: "open", path: directory, code: ENOENT)
             }
             throw .notADirectory(path: directory)
         }

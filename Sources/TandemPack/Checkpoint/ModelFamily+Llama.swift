@@ -21,7 +21,8 @@ extension ModelFamily {
         architectures: ["MistralForCausalLM"],
         modelType: "mistral",
         formatFamily: "llama",
-        defaults: Defaults(maxPositions: mistralPositions, normEpsilon: 1e-6, ropeBase: 10_000, tiedEmbeddings: false),
+        defaults: Defaults(
+            maxPositions: mistralPositions, normEpsilon: 1e-6, ropeBase: 10_000, tiedEmbeddings: false),
         rules: llamaRules + [.inactiveWindow],
         names: llamaNames)
 
@@ -48,8 +49,10 @@ extension ModelFamily {
         .only("attention_bias", [false], because: "attention has no biases"),
         .only("mlp_bias", [false], because: "the MLP has no biases"),
         .only("partial_rotary_factor", [1, 1.0], because: "rotary embeddings cover whole heads"),
-        .absent("quantization_config", because: "the weights are quantised already; give the original checkpoint"),
-        .absent("auto_map", because: "the checkpoint brings code of its own, which may compute something else"),
+        .absent(
+            "quantization_config", because: "the weights are quantised already; give the original checkpoint"),
+        .absent(
+            "auto_map", because: "the checkpoint brings code of its own, which may compute something else"),
         .plainRope("rope_scaling"),
         .plainRope("rope_parameters"),
         .wholeSlices,

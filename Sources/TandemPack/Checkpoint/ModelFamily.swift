@@ -70,6 +70,7 @@ struct SettingRule: Sendable {
         guard let value = configuration[key], let reason = refusal(value, configuration) else { return }
         let text = value.serialized()
         throw .unsupportedSetting(
-            path: configuration.path, key: key, value: text.count > 80 ? "\(text.prefix(80))…" : text, reason: reason)
+            path: configuration.path, key: key, value: text.count > 80 ? "\(text.prefix(80))…" : text,
+            reason: reason)
     }
 }

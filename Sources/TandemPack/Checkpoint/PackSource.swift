@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import TandemFormat
 import TandemJSON
 
@@ -18,7 +19,7 @@ struct PackSource: Sendable {
     ///   - override: a model in Hugging Face layout that becomes the secondary, without projections.
     init(path: String, secondary override: String?) throws(PackError) {
         switch try PathKind(path) {
-        case .missing: throw .fileSystem(operation: "open", path: path, code: 2)
+        case .missing: throw .fileSystem(operation: "open", path: path, code: ENOENT)
         case .file, .other: throw .notADirectory(path: path)
         case .directory: break
         }
@@ -32,7 +33,8 @@ struct PackSource: Sendable {
                 isTandem: false)
         } else {
             throw .notACheckpoint(
-                path: path, reason: "it has neither tandem.json nor config.json; give the directory that has one")
+                path: path,
+                reason: "it has neither tandem.json nor config.json; give the directory that has one")
         }
     }
 
@@ -40,7 +42,8 @@ struct PackSource: Sendable {
         let secondary = try HuggingFaceModel(directory: override ?? checkpoint.secondary)
         try self.init(
             name: Paths.lastComponent(checkpoint.directory),
-            primary: HuggingFaceModel(directory: checkpoint.primary), secondary: secondary, checkpoint: checkpoint,
+            primary: HuggingFaceModel(directory: checkpoint.primary), secondary: secondary,
+            checkpoint: checkpoint,
             isTandem: override == nil && checkpoint.kind == .tandem)
     }
 
@@ -56,7 +59,8 @@ struct PackSource: Sendable {
                 primaryLayers: primaryLayers, secondaryLayers: secondary.configuration.layerCount)
             projections = try PackSource.projections(checkpoint, primary: primary, secondary: secondary)
             do throws(FormatError) {
-                tandem = try TandemConfiguration(layerMap: checkpoint.layerMap, blockLength: checkpoint.blockLength)
+                tandem = try TandemConfiguration(
+                    layerMap: checkpoint.layerMap, blockLength: checkpoint.blockLength)
             } catch {
                 throw .format(error)
             }

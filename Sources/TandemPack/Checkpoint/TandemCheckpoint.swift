@@ -59,7 +59,9 @@ struct TandemCheckpoint: Sendable {
         }
         var map: [Int] = []
         for (index, value) in values.enumerated() {
-            guard let tap = value.intValue else { throw file.invalid("layer_map[\(index)]", "is not an integer") }
+            guard let tap = value.intValue else {
+                throw file.invalid("layer_map[\(index)]", "is not an integer")
+            }
             map.append(tap)
         }
         return map
@@ -69,7 +71,8 @@ struct TandemCheckpoint: Sendable {
     func check(primaryLayers: Int, secondaryLayers: Int) throws(PackError) {
         let path = Paths.join(directory, TandemCheckpoint.fileName)
         guard (1...64).contains(blockLength) else {
-            throw .invalidField(path: path, field: "gamma", reason: "is \(blockLength), but must be in 1...64")
+            throw .invalidField(
+                path: path, field: "gamma", reason: "is \(blockLength), but must be in 1...64")
         }
         guard layerMap.count == secondaryLayers else {
             throw .invalidField(

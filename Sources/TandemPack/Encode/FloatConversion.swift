@@ -5,23 +5,26 @@ import Glibc
 
 /// Source elements as floats.
 enum FloatConversion {
-    /// The fastest conversions this machine has; all give the same bits.
-    private static let kernels: (half: Converter?, brain: Converter?) = {
-        guard let table = unsafe tk_isa_at(tk_isa_count() - 1) else { return (nil, nil) }
-        return unsafe (table.pointee.f32_from_f16, table.pointee.f32_from_bf16)
-    }()
-
-    private typealias Converter =
-        @convention(c) (UnsafePointer<UInt16>?, Int, UnsafeMutablePointer<Float>?) -> Void
+    /// The fastest conversion this machine has; all give the same bits.
+    private static let convertHalves = unsafe tk_isa_at(tk_isa_count() - 1)?.pointee.f32_from_f16
 
     /// `source` is little-endian, as are all machines the kernels run on.
     static func convert(
-        _ source: UnsafeRawPointer, type: SafetensorsElementType, count: Int, to floats: UnsafeMutablePointer<Float>
+        _ source: UnsafeRawPointer, type: SafetensorsElementType, count: Int,
+        to floats: UnsafeMutablePointer<Float>
     ) {
         let halves = unsafe source.assumingMemoryBound(to: UInt16.self)
         switch type {
-        case .f16: unsafe kernels.half?(halves, count, floats)
-        case .bf16: unsafe kernels.brain?(halves, count, floats)
+        case .f16:
+            if let convert = unsafe convertHalves {
+                unsafe convert(halves, count, floats)
+            } else {
+                for index in 0..<count { unsafe floats[index] = tk_f32_from_f16(halves[index]) }
+            }
+        case .bf16:
+            for index in 0..<count {
+                unsafe floats[index] = Float(bitPattern: UInt32(halves[index]) << 16)
+            }
         default: unsafe memcpy(floats, source, count * 4)
         }
     }

@@ -83,7 +83,8 @@ struct TensorEncoder: Sendable {
         for row in 0..<rows.count {
             let floats = unsafe scratch.floats.floats + row * layout.paddedColumns
             unsafe FloatConversion.convert(
-                scratch.source.base + row * sourceRowLength, type: source.type, count: layout.columns, to: floats)
+                scratch.source.base + row * sourceRowLength, type: source.type, count: layout.columns,
+                to: floats)
             unsafe (floats + layout.columns).update(repeating: 0, count: padding)
         }
     }
@@ -104,11 +105,13 @@ struct TensorEncoder: Sendable {
                     error.largestWeight = max(error.largestWeight, magnitude)
                 case .int8:
                     try unsafe QuantizeInt8.quantize(
-                        row: floats, count: padded, group: layout.groupSize, into: values, scales: scales + row,
+                        row: floats, count: padded, group: layout.groupSize, into: values,
+                        scales: scales + row,
                         stride: TensorLayout.panelRows, error: &error)
                 case .int4:
                     try unsafe QuantizeInt4.quantize(
-                        row: floats, count: padded, group: layout.groupSize, into: values, scales: scales + row,
+                        row: floats, count: padded, group: layout.groupSize, into: values,
+                        scales: scales + row,
                         stride: TensorLayout.panelRows, error: &error)
                 }
             } catch {
@@ -116,9 +119,12 @@ struct TensorEncoder: Sendable {
             }
         }
         switch format {
-        case .f32: unsafe tk_pack_panel_f32(scratch.floats.floats, padded, rows, layout.columns, panelFloats(data))
-        case .int8: unsafe tk_pack_panel_i8(scratch.values.integers, padded, rows, layout.columns, padded, data)
-        case .int4: unsafe tk_pack_panel_i4(scratch.values.integers, padded, rows, layout.columns, padded, data)
+        case .f32:
+            unsafe tk_pack_panel_f32(scratch.floats.floats, padded, rows, layout.columns, panelFloats(data))
+        case .int8:
+            unsafe tk_pack_panel_i8(scratch.values.integers, padded, rows, layout.columns, padded, data)
+        case .int4:
+            unsafe tk_pack_panel_i4(scratch.values.integers, padded, rows, layout.columns, padded, data)
         }
     }
 

@@ -37,7 +37,8 @@ package final class InputFile: Sendable {
         var done = 0
         while done < buffer.count {
             let count = unsafe pread(
-                descriptor, buffer.baseAddress.map { unsafe $0 + done }, buffer.count - done, off_t(offset + done))
+                descriptor, buffer.baseAddress.map { unsafe $0 + done }, buffer.count - done,
+                off_t(offset + done))
             if count < 0 {
                 if errno == EINTR { continue }
                 throw .fileSystem(operation: "read", path: path, code: errno)

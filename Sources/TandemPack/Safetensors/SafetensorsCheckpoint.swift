@@ -35,7 +35,9 @@ struct SafetensorsCheckpoint: Sendable {
     init(file path: String) throws(PackError) {
         let source = try SafetensorsFile(path: path)
         var tensors: [String: SourceTensor] = [:]
-        for tensor in source.tensors { tensors[tensor.name] = SourceTensor(file: source.file, tensor: tensor) }
+        for tensor in source.tensors {
+            tensors[tensor.name] = SourceTensor(file: source.file, tensor: tensor)
+        }
         self.path = path
         self.tensors = tensors
     }

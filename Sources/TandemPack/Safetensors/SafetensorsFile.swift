@@ -130,7 +130,8 @@ private struct Entry {
             throw .invalidMember(name: "'\(member.key)'.dtype", reason: "is missing or not a string")
         }
         guard let type = SafetensorsElementType(rawValue: typeName) else {
-            throw .invalidMember(name: "'\(member.key)'.dtype", reason: "is '\(typeName)', an unknown element type")
+            throw .invalidMember(
+                name: "'\(member.key)'.dtype", reason: "is '\(typeName)', an unknown element type")
         }
         self.type = type
         shape = try Entry.sizes(object["shape"], name: "'\(member.key)'.shape")

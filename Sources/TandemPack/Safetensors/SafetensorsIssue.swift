@@ -28,7 +28,8 @@ public enum SafetensorsIssue: Error, Sendable, Equatable, CustomStringConvertibl
     public var description: String {
         switch self {
         case .tooSmall(let size): "it has \(size) bytes, fewer than the 8 of a header length"
-        case .headerTooLarge(let length, let limit): "its header has \(length) bytes; at most \(limit) are allowed"
+        case .headerTooLarge(let length, let limit):
+            "its header has \(length) bytes; at most \(limit) are allowed"
         case .headerBeyondEnd(let length, let size):
             "its header of \(length) bytes ends beyond the file's \(size) bytes; the file may be truncated"
         case .header(let error): "header: \(error)"

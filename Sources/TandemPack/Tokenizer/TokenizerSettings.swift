@@ -48,7 +48,8 @@ struct TokenizerSettings {
             throw file.invalid("\(kind)_token", "is neither a string nor an object with its content")
         }
         guard let id = tokenizer.id(of: text) else {
-            throw file.invalid("\(kind)_token", "is \(JSONText.quote(text)), which the tokenizer does not have")
+            throw file.invalid(
+                "\(kind)_token", "is \(JSONText.quote(text)), which the tokenizer does not have")
         }
         return [Int(id)]
     }

@@ -27,7 +27,9 @@ final class TemporaryFolder {
         try Data(bytes).write(to: URL(filePath: self[name]))
     }
 
-    func write(_ json: JSONValue, to name: String) throws { try write(Array(json.serialized().utf8), to: name) }
+    func write(_ json: JSONValue, to name: String) throws {
+        try write(Array(json.serialized().utf8), to: name)
+    }
 
     func read(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(filePath: self[name]))) }
 

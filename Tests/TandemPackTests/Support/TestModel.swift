@@ -76,7 +76,8 @@ struct TestModel {
             "version": "1.0",
             "added_tokens": [
                 [
-                    "id": 0, "content": "<|endoftext|>", "single_word": false, "lstrip": false, "rstrip": false,
+                    "id": 0, "content": "<|endoftext|>", "single_word": false, "lstrip": false,
+                    "rstrip": false,
                     "normalized": false, "special": true,
                 ]
             ],
