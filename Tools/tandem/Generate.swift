@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import ArgumentParser
+import ArgumentParser
 import Glibc
-public import Tandem
+import Tandem
 import TandemTokenizer
 
 /// `tandem generate`: text from a prompt.

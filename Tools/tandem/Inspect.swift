@@ -8,7 +8,8 @@ import TandemJSON
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what a .tandem file holds.",
-        discussion: "Reads the header, the tables and the manifest, which are checked; 'verify' checks the weights.")
+        discussion:
+            "Reads the header, the tables and the manifest, which are checked; 'verify' checks the weights.")
 
     @Argument(help: "The .tandem file.")
     var file: String

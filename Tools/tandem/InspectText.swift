@@ -42,7 +42,9 @@ extension TandemFile {
         if !tokenizer.eos.isEmpty {
             line += ", eos \(tokenizer.eos.map(String.init).joined(separator: " "))"
         }
-        if let template = tokenizer.chatTemplate { line += ", chat template of \(byteText(template.utf8.count))" }
+        if let template = tokenizer.chatTemplate {
+            line += ", chat template of \(byteText(template.utf8.count))"
+        }
         return line
     }
 
@@ -96,7 +98,8 @@ extension ModelConfiguration {
     /// One line with the model's shape.
     fileprivate var summary: String {
         let weights = requiredTensors(.primary).reduce(0) { $0 + $1.rows * $1.columns }
-        return "\(family), \(fixed(Double(weights) / 1e6, 1)) M weights, \(layerCount) layers of \(hiddenSize), "
+        return
+            "\(family), \(fixed(Double(weights) / 1e6, 1)) M weights, \(layerCount) layers of \(hiddenSize), "
             + "\(headCount) heads of \(headSize) (\(keyValueHeadCount) key/value), MLP \(intermediateSize), "
             + "vocabulary \(vocabularySize)\(tiedEmbeddings ? " (tied)" : ""), \(maxPositions) positions"
     }

@@ -137,7 +137,8 @@ struct FormatFlags: ParsableArguments {
     var projectionElement: Element?
 
     @Option(
-        name: .customLong("quantize-embeddings"), help: "The same for embeddings and output heads of both models.")
+        name: .customLong("quantize-embeddings"),
+        help: "The same for embeddings and output heads of both models.")
     var embeddingElement: Element?
 
     @Option(help: "Columns that share a scale.")

@@ -34,7 +34,8 @@ struct Verify: ParsableCommand {
             if !quiet {
                 StandardOutput.write(
                     "\(self.file): OK, \(file.chunks.count) chunks and \(file.tensors.count) tensors, "
-                        + "\(byteText(file.fileSize)) at \(fixed(Double(file.fileSize) / seconds / 1e9, 2)) GB/s\n")
+                        + "\(byteText(file.fileSize)) at \(fixed(Double(file.fileSize) / seconds / 1e9, 2)) GB/s\n"
+                )
             }
         }
     }
