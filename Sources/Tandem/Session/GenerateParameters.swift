@@ -6,7 +6,7 @@ public struct GenerateParameters: Sendable, Equatable {
     public let maxTokens: Int?
     /// `nil` = the best mode the file offers.
     public let mode: DecodingMode?
-    /// Block length γ: tokens drafted before each primary pass; `nil` = 4.
+    /// Block length γ: tokens drafted before each primary pass; `nil` = the file's own, or 4.
     public let draftMax: Int?
     public let sampling: SamplingParameters
     /// Generation ends before any of these texts.
