@@ -69,7 +69,7 @@ let package = Package(
         .testTarget(
             name: "TandemTests",
             dependencies: ["Tandem", "TandemFormat", "TandemPack", "TandemJSON", "CTandemKernels"],
-            swiftSettings: swiftSettings),
+            exclude: ["Fixtures"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]
 )
