@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTandemHeader
+internal import Glibc
+
+/// Largest text or token array that is believed: larger ones are mistakes.
+let maximumTextLength = 256 << 20
+
+/// Largest struct that is believed. What it is compared with is the caller's own `size`, which may be garbage.
+private let maximumStructSize = 4096
+
+/// The text at `pointer`, checked.
+///
+/// - Parameter length: as C gave it: -1 is `TANDEM_C_STRING`, and what is above `Int.max` is negative too.
+func checkedText(at pointer: UnsafePointer<CChar>?, length: Int, name: String) throws(CallError) -> String {
+    guard let pointer = unsafe pointer else {
+        guard length == 0 else { throw .invalidArgument("\(name) is NULL") }
+        return ""
+    }
+    var count = length
+    if length == -1 {
+        count = unsafe strnlen(pointer, maximumTextLength + 1)
+    }
+    guard (0...maximumTextLength).contains(count) else {
+        throw .invalidArgument("\(name) is longer than the \(maximumTextLength) bytes that are allowed")
+    }
+    let bytes = unsafe UnsafeRawBufferPointer(start: pointer, count: count)
+    do {
+        let checked = try unsafe UTF8Span(validating: bytes.bindMemory(to: UInt8.self).span)
+        return String(copying: checked)
+    } catch {
+        throw CallError(
+            TANDEM_ERROR_INVALID_UTF8, "\(name) is not UTF-8: the bytes at \(error.byteOffsets.lowerBound) are wrong")
+    }
+}
+
+/// The token ids at `pointer`.
+func checkedTokens(at pointer: UnsafePointer<Int32>?, count: Int, name: String) throws(CallError) -> [Int32] {
+    if count == 0 { return [] }
+    guard let pointer = unsafe pointer else { throw .invalidArgument("\(name) is NULL") }
+    guard (0...maximumTextLength).contains(count) else {
+        throw .invalidArgument("\(name) has more than the \(maximumTextLength) ids that are allowed")
+    }
+    return unsafe Array(UnsafeBufferPointer(start: pointer, count: count))
+}
+
+/// A copy of an options struct that may come from a program compiled with a newer header; `empty` when it is NULL.
+///
+/// `Options` begins with its size, has no padding, and is all zeros by default.
+func readOptions<Options: BitwiseCopyable>(
+    at pointer: UnsafePointer<Options>?, default empty: Options, name: String
+) throws(CallError) -> Options {
+    guard let pointer = unsafe UnsafeRawPointer(pointer) else { return empty }
+    let size = unsafe pointer.loadUnaligned(as: Int.self)
+    let known = MemoryLayout<Options>.size
+    try checkSize(size, known: known, name: name)
+    for offset in known..<size where unsafe pointer.load(fromByteOffset: offset, as: UInt8.self) != 0 {
+        throw CallError(
+            TANDEM_ERROR_UNSUPPORTED,
+            "\(name) sets an option at byte \(offset) that this version of the library does not know; leave it at zero")
+    }
+    var copy = empty
+    unsafe withUnsafeMutableBytes(of: &copy) {
+        unsafe $0.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: known))
+    }
+    return copy
+}
+
+/// Fills a struct of the caller, whose `size` was checked: the part that it has room for, and zeros beyond what is known.
+func writeResult<Result: BitwiseCopyable>(_ value: Result, size: Int, at pointer: UnsafeMutablePointer<Result>) {
+    let target = unsafe UnsafeMutableRawBufferPointer(start: pointer, count: size)
+    let sizeField = MemoryLayout<Int>.size
+    unsafe withUnsafeBytes(of: value) { source in
+        for offset in sizeField..<size {
+            unsafe target[offset] = offset < source.count ? source[offset] : 0
+        }
+    }
+}
+
+/// Checks the `size` that a caller wrote into a struct.
+func checkSize(_ size: Int, known: Int, name: String) throws(CallError) {
+    guard (known...maximumStructSize).contains(size) else {
+        throw CallError(
+            TANDEM_ERROR_STRUCT_SIZE,
+            "\(name).size is \(UInt(bitPattern: size)), but must be sizeof(*\(name)), which is \(known) in this version;"
+                + " set it with the _INIT macro")
+    }
+}

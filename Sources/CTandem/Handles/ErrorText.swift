@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+
+/// The text of the last failure on one handle. Any thread may use it.
+final class ErrorText: Sendable {
+    private let text = Mutex("")
+
+    func set(_ newText: String) {
+        text.withLock { $0 = newText }
+    }
+
+    /// Copies the text; returns its length.
+    func copy(to buffer: UnsafeMutablePointer<CChar>?, capacity: Int) -> Int {
+        let text = text.withLock { $0 }
+        unsafe copyText(text, to: buffer, capacity: capacity)
+        return text.utf8.count
+    }
+}
+
+/// Copies as many whole characters of `text` as fit into `capacity` bytes, and a NUL.
+func copyText(_ text: String, to buffer: UnsafeMutablePointer<CChar>?, capacity: Int) {
+    // A capacity beyond Int.max arrives as a negative number, and is large enough.
+    guard let buffer = unsafe buffer, capacity != 0 else { return }
+    let bytes = text.utf8
+    var count = capacity < 0 ? bytes.count : min(bytes.count, capacity - 1)
+    if count < bytes.count {
+        while count > 0, UTF8.isContinuation(bytes[bytes.index(bytes.startIndex, offsetBy: count)]) { count -= 1 }
+    }
+    var position = 0
+    for byte in bytes.prefix(count) {
+        unsafe buffer[position] = CChar(truncatingIfNeeded: byte)
+        position += 1
+    }
+    unsafe buffer[position] = 0
+}

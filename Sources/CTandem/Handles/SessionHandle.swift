@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTandemHeader
+internal import Synchronization
+internal import Tandem
+
+/// What a `tandem_session` stands for.
+final class SessionHandle: Sendable {
+    let session: Session
+    let lastError = ErrorText()
+    private let state = Mutex(State())
+
+    private struct State {
+        /// Of the generation that is running.
+        var cancellation: CancellationToken?
+        var isFreed = false
+    }
+
+    init(session: Session) {
+        self.session = session
+    }
+
+    /// Runs a call on the session that `handle` names, and keeps the text of its failure.
+    static func call(_ handle: OpaquePointer?, _ body: (SessionHandle) throws(CallError) -> Void) -> Int32 {
+        guard let target = unsafe HandleTable.session(handle) else { return TANDEM_ERROR_INVALID_HANDLE }
+        do throws(CallError) {
+            try body(target)
+            return TANDEM_OK
+        } catch {
+            target.lastError.set(error.text)
+            return error.status
+        }
+    }
+
+    /// Runs one generation, which ``cancel()`` and ``markFreed()`` can stop.
+    func generating(
+        _ body: (CancellationToken) throws(CallError) -> GenerationResult
+    ) throws(CallError) -> GenerationResult {
+        let cancellation = CancellationToken()
+        let refusal = state.withLock { state -> CallError? in
+            if state.isFreed { return CallError(TANDEM_ERROR_INVALID_HANDLE, "the session was freed meanwhile") }
+            if state.cancellation != nil { return CallError(TandemError.sessionBusy) }
+            state.cancellation = cancellation
+            return nil
+        }
+        if let refusal { throw refusal }
+        defer { state.withLock { $0.cancellation = nil } }
+        return try body(cancellation)
+    }
+
+    /// Stops the running generation; returns whether there was one.
+    func cancel() -> Bool {
+        guard let cancellation = state.withLock({ $0.cancellation }) else { return false }
+        cancellation.cancel()
+        return true
+    }
+
+    /// Stops the running generation and refuses new ones from calls that found the handle before it was removed.
+    func markFreed() {
+        let cancellation = state.withLock { state in
+            state.isFreed = true
+            return state.cancellation
+        }
+        cancellation?.cancel()
+    }
+}

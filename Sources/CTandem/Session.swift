@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import CTandemHeader
+internal import Tandem
+
+@c @implementation
+public func tandem_session_create(
+    _ model: OpaquePointer?, _ options: UnsafePointer<tandem_session_options>?,
+    _ session: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+    unsafe session?.pointee = nil
+    return unsafe ModelHandle.call(model) { model throws(CallError) in
+        guard let session = unsafe session else { throw .invalidArgument("session is NULL") }
+        let options = try unsafe sessionOptions(options)
+        let created: Session
+        do throws(TandemError) {
+            created = try model.makeSession(options: options)
+        } catch {
+            throw CallError(error)
+        }
+        unsafe session.pointee = try HandleTable.insert(.session(SessionHandle(session: created)))
+    }
+}
+
+@c @implementation
+public func tandem_session_free(_ session: OpaquePointer?) -> Int32 {
+    if unsafe session == nil { return TANDEM_OK }
+    guard let target = unsafe HandleTable.removeSession(session) else { return TANDEM_ERROR_INVALID_HANDLE }
+    target.markFreed()
+    return TANDEM_OK
+}
+
+@c @implementation
+public func tandem_session_reset(_ session: OpaquePointer?) -> Int32 {
+    unsafe SessionHandle.call(session) { target throws(CallError) in
+        do throws(TandemError) {
+            try target.session.reset()
+        } catch {
+            throw CallError(error)
+        }
+    }
+}
+
+@c @implementation
+public func tandem_session_cancel(_ session: OpaquePointer?) -> Int32 {
+    unsafe SessionHandle.call(session) { target throws(CallError) in
+        guard target.cancel() else {
+            throw CallError(TANDEM_ERROR_NOT_RUNNING, "there is no generation to cancel")
+        }
+    }
+}
+
+@c @implementation
+public func tandem_session_last_error(
+    _ session: OpaquePointer?, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int
+) -> Int {
+    guard let target = unsafe HandleTable.session(session) else {
+        unsafe copyText("", to: buffer, capacity: capacity)
+        return 0
+    }
+    return unsafe target.lastError.copy(to: buffer, capacity: capacity)
+}
+
+private func sessionOptions(_ pointer: UnsafePointer<tandem_session_options>?) throws(CallError) -> SessionOptions {
+    let given = try unsafe readOptions(at: pointer, default: tandem_session_options(), name: "options")
+    let cache: KeyValueType
+    switch given.cache_type {
+    case TANDEM_CACHE_DEFAULT, TANDEM_CACHE_F16: cache = .f16
+    case TANDEM_CACHE_F32: cache = .f32
+    case let other: throw CallError(TANDEM_ERROR_UNSUPPORTED, "cache_type is \(other), which is no TANDEM_CACHE_ value")
+    }
+    let standard = SessionOptions.default
+    let draftLimit = given.draft_limit == 0 ? standard.maxDraft : Int(given.draft_limit)
+    guard (1...64).contains(draftLimit) else {
+        throw .invalidArgument("draft_limit is \(draftLimit), but must be in 1 ... 64")
+    }
+    do throws(TandemError) {
+        return try SessionOptions(
+            contextSize: given.context_size == 0 ? nil : Int(given.context_size),
+            batchSize: given.batch_size == 0 ? standard.batchSize : Int(given.batch_size),
+            maxDraft: draftLimit, keyValueType: cache)
+    } catch {
+        throw CallError(error)
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The layout that compiled programs rely on. Fields are only ever added at the end, and a struct never has padding:
+// padding would hide garbage from the check for unknown options.
+
+#include "tandem.h"
+
+#if UINTPTR_MAX == UINT64_MAX
+
+_Static_assert(sizeof(tandem_load_options) == 24, "tandem_load_options changed");
+_Static_assert(offsetof(tandem_load_options, instruction_set) == 16, "tandem_load_options changed");
+
+_Static_assert(sizeof(tandem_session_options) == 24, "tandem_session_options changed");
+_Static_assert(offsetof(tandem_session_options, cache_type) == 20, "tandem_session_options changed");
+
+_Static_assert(sizeof(tandem_generate_options) == 96, "tandem_generate_options changed");
+_Static_assert(offsetof(tandem_generate_options, stop) == 24, "tandem_generate_options changed");
+_Static_assert(offsetof(tandem_generate_options, temperature) == 40, "tandem_generate_options changed");
+_Static_assert(offsetof(tandem_generate_options, seed) == 72, "tandem_generate_options changed");
+_Static_assert(offsetof(tandem_generate_options, token_capacity) == 88, "tandem_generate_options changed");
+
+_Static_assert(sizeof(tandem_result) == 96, "tandem_result changed");
+_Static_assert(offsetof(tandem_result, prompt_tokens) == 16, "tandem_result changed");
+_Static_assert(offsetof(tandem_result, predicted_per_second) == 88, "tandem_result changed");
+
+#endif
