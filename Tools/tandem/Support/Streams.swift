@@ -37,8 +37,16 @@ func reportingErrors(_ body: () throws -> Void) throws {
     } catch let error as ExitCode {
         throw error
     } catch {
-        StandardError.write("error: \(error)\n")
+        StandardError.write("error: \(oneLine("\(error)"))\n")
         throw ExitCode.failure
+    }
+}
+
+/// Text with its control characters escaped: names inside damaged files must not break or colour the message.
+func oneLine(_ text: String) -> String {
+    text.unicodeScalars.reduce(into: "") { result, scalar in
+        let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+        result += isControl ? scalar.escaped(asASCII: true) : String(scalar)
     }
 }
 
