@@ -24,6 +24,7 @@ typedef struct {
 #define TK_V_SCORES 4
 #define TK_V_HEADS 2
 #define TK_V_VALUES 4
+#define TK_V_PANELS 1
 
 #define TK_V_MAP1(f, a) ((tk_v){f((a).lo), f((a).hi)})
 #define TK_V_MAP2(f, a, b) ((tk_v){f((a).lo, (b).lo), f((a).hi, (b).hi)})

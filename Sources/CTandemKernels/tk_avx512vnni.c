@@ -16,7 +16,8 @@
 #pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
 #endif
 
-#define TK_PREFETCH_BYTES 4096
+// How far ahead of the weights in use to prefetch; measured on Zen 5 with one thread.
+#define TK_PREFETCH_BYTES(rows) ((rows) <= 2 ? 4096 : 8192)
 
 // ---- The primitives of tk_rows.h -------------------------------------------------------------------------------
 
@@ -24,6 +25,7 @@ typedef __m512 tk_v;
 #define TK_V_SCORES 16
 #define TK_V_HEADS 4
 #define TK_V_VALUES 16
+#define TK_V_PANELS 4
 
 // The first n of 16 lanes, n >= 1.
 TK_INLINE __mmask16 tk512_mask(size_t n) { return (__mmask16)(0xffffu >> (n < 16 ? 16 - n : 0)); }
@@ -134,7 +136,7 @@ TK_INLINE void tk512_gemm_q_block(const tk_qgemm *a, size_t panel, size_t row, c
             if (four_bit) {
                 TK_UNROLL for (int j = 0; j < 4; j++) {
                     const __m512i both = _mm512_loadu_si512(w + j * 64);
-                    _mm_prefetch((const char *)w + j * 64 + TK_PREFETCH_BYTES, _MM_HINT_T0);
+                    _mm_prefetch((const char *)w + j * 64 + TK_PREFETCH_BYTES(R), _MM_HINT_T0);
                     const __m512i low = _mm512_and_si512(both, nibble);
                     const __m512i high = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
                     TK_UNROLL for (int r = 0; r < R; r++) {
@@ -148,7 +150,7 @@ TK_INLINE void tk512_gemm_q_block(const tk_qgemm *a, size_t panel, size_t row, c
             } else {
                 TK_UNROLL for (int j = 0; j < 8; j++) {
                     const __m512i wv = _mm512_xor_si512(_mm512_loadu_si512(w + j * 64), flip);
-                    _mm_prefetch((const char *)w + j * 64 + TK_PREFETCH_BYTES, _MM_HINT_T0);
+                    _mm_prefetch((const char *)w + j * 64 + TK_PREFETCH_BYTES(R), _MM_HINT_T0);
                     TK_UNROLL for (int r = 0; r < R; r++) {
                         const int8_t *qr = q + (size_t)r * a->ldq + j * 4;
                         const int at = r * S + j % S;

@@ -13,6 +13,7 @@ typedef struct {
 #define TK_V_SCORES 4
 #define TK_V_HEADS 2
 #define TK_V_VALUES 4
+#define TK_V_PANELS 1
 
 #define TK_V_MAP1(f, x) ((tk_v){f((x).a), f((x).b), f((x).c), f((x).d)})
 #define TK_V_MAP2(f, x, y) ((tk_v){f((x).a, (y).a), f((x).b, (y).b), f((x).c, (y).c), f((x).d, (y).d)})

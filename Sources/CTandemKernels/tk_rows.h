@@ -7,6 +7,7 @@
 //   TK_V_SCORES             dot products to keep in registers at once (a multiple of TK_V_HEADS, at most 16)
 //   TK_V_HEADS              heads that share one load of a key or value: 1, 2 or 4
 //   TK_V_VALUES             output vectors to keep in registers at once
+//   TK_V_PANELS             panels of a float product to keep in registers for four rows at once: 1 or 4
 //   tk_v_set1, tk_v_load, tk_v_store, tk_v_load_half, tk_v_store_half (16 f16), tk_v_load_bfloat
 //   tk_v_load_n, tk_v_store_n   the first min(n, 16) lanes, n >= 1; lanes beyond load as 0
 //   tk_v_add, tk_v_sub, tk_v_mul, tk_v_div, tk_v_neg, tk_v_fma(a, b, c) = a * b + c
@@ -52,11 +53,10 @@ TK_INLINE tk_v tk_v_exp(tk_v x) {
 
 // ---- Float matrix product --------------------------------------------------------------------------------------
 
-// R rows times P panels, R * P <= 4.
 TK_INLINE void tk_rows_gemm_block(const tk_fgemm *a, size_t panel, size_t row, const int R, const int P) {
     const float *w = a->w + panel * a->k * 16;
     const float *x = a->x + row * a->ldx;
-    tk_v acc[4];
+    tk_v acc[16];
     TK_UNROLL for (int i = 0; i < R * P; i++) acc[i] = tk_v_set1(0.0f);
     for (size_t k = 0; k < a->k; k++) {
         TK_UNROLL for (int p = 0; p < P; p++) {
@@ -76,7 +76,11 @@ static void tk_rows_gemm_f32(const tk_fgemm *a, size_t panel0, size_t panel1) {
         width = panel1 - panel >= 4 ? 4 : 1;
         size_t row = 0;
         for (; row + 4 <= a->rows; row += 4) {
-            for (size_t p = panel; p < panel + width; p++) tk_rows_gemm_block(a, p, row, 4, 1);
+            if (width == 4 && TK_V_PANELS == 4) {
+                tk_rows_gemm_block(a, panel, row, 4, TK_V_PANELS);
+            } else {
+                for (size_t p = panel; p < panel + width; p++) tk_rows_gemm_block(a, p, row, 4, 1);
+            }
         }
         for (; row < a->rows; row++) {
             if (width == 4) {
