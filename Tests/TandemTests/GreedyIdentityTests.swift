@@ -85,6 +85,24 @@ import Testing
         }
     }
 
+    /// Drafts do not change the text, so only their acceptance shows whether they were made from the right caches.
+    @Test("drafts are accepted where the reference accepts them", arguments: [ModelRecipe.tandemNear, .pairNear])
+    func acceptance(_ recipe: ModelRecipe) throws {
+        let fixture = try EngineFixture(recipe)
+        let reference = NaiveTandem(try RandomModel(recipe))
+        let session = try fixture.session(cache: .f32)
+        for gamma in [1, 2, 4, 7] {
+            let prompt = fixture.tokens(9, seed: UInt64(gamma))
+            let expected = reference.speedGreedy(prompt, drafts: gamma, count: 40)
+            let result = try session.generate(
+                tokens: prompt, parameters: GenerateParameters(maxTokens: 40, mode: .speed, draftMax: gamma))
+            #expect(result.tokens == expected.tokens)
+            #expect(result.speculative.accepted == expected.accepted.reduce(0, +))
+            #expect(result.speculative.primaryPasses == expected.accepted.count)
+            #expect(Set(expected.accepted).count > 1, "\(expected.accepted)")
+        }
+    }
+
     @Test("the primary alone follows the reference", arguments: [ModelRecipe.single, .singleTied, .singleWide])
     func primary(_ recipe: ModelRecipe) throws {
         let fixture = try EngineFixture(recipe)

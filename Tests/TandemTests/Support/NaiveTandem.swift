@@ -47,13 +47,35 @@ struct NaiveTandem {
                 inBlock = 0
             } else {
                 let start = blockStart
-                let logits = secondaryLogits(tokens) { $0 >= start ? start : $0 }
+                let logits = secondaryLogits(tokens) { min($0, start) }
                 tokens.append(naiveBest(logits.last ?? []))
                 inBlock += 1
             }
             isPrimary = inBlock >= drafts
         }
         return Array(tokens.dropFirst(prompt.count))
+    }
+
+    /// Greedy SPEED: what was produced, and how many drafts of each pass were kept.
+    func speedGreedy(_ prompt: [Int32], drafts: Int, count: Int) -> (tokens: [Int32], accepted: [Int]) {
+        var tokens = prompt + [naiveBest(primaryLogits(prompt).last ?? [])]
+        var accepted: [Int] = []
+        while tokens.count < prompt.count + count {
+            let start = tokens.count - 1
+            var drafted = tokens
+            for _ in 0..<min(drafts, prompt.count + count - tokens.count - 1) {
+                drafted.append(naiveBest(secondaryLogits(drafted) { min($0, start) }.last ?? []))
+            }
+            let truth = primaryLogits(drafted)
+            var kept = 0
+            while tokens.count < drafted.count, naiveBest(truth[tokens.count - 1]) == drafted[tokens.count] {
+                tokens.append(drafted[tokens.count])
+                kept += 1
+            }
+            accepted.append(kept)
+            tokens.append(naiveBest(truth[tokens.count - 1]))
+        }
+        return (Array(tokens.dropFirst(prompt.count)), accepted)
     }
 
     /// Greedy decoding of one model alone.
