@@ -69,6 +69,7 @@ let package = Package(
         .testTarget(
             name: "TandemTests",
             dependencies: ["Tandem", "TandemFormat", "TandemPack", "TandemJSON", "CTandemKernels"],
+            exclude: ["Fixtures"],
             exclude: ["Fixtures"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]
