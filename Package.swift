@@ -69,7 +69,6 @@ let package = Package(
         .testTarget(
             name: "TandemTests",
             dependencies: ["Tandem", "TandemFormat", "TandemPack", "TandemJSON", "CTandemKernels"],
-            exclude: ["Fixtures"],
             exclude: ["Fixtures"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]
