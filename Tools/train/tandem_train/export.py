@@ -50,6 +50,7 @@ def training_bundle(state: dict, ship: list[str] | None = None) -> Bundle:
         "steps": state["step"],
         "planned_steps": plan["steps"],
         "batch_tokens": plan["batch_tokens"],
+        "projection_start": meta["projection_start"],
         "stage_one": meta["stage_one"],
         "gamma_max": meta["gamma_max"],
         "gamma_power": meta["gamma_power"],

@@ -18,7 +18,10 @@ from tandem_train.cli import main
 from tandem_train.errors import TrainError
 from tandem_train.hf import load_model
 from tandem_train.optim import orthogonalise, schedule
+from tandem_train.tandem import Projections, block_masks, tandem_logits
 from tandem_train.tandem_task import draw_gamma
+from tandem_train.tiny import make_tiny
+from tandem_train.warm_start import fit_projections
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -148,3 +151,15 @@ def test_gamma_weights():
     drawn = draw_gamma(np.random.default_rng(0), 20_000, 4, 1.0)
     share = [(drawn == g).float().mean().item() for g in range(1, 5)]
     assert share == pytest.approx([0.48, 0.24, 0.16, 0.12], abs=0.02)
+
+
+def test_fitted_projections_imitate_the_secondary():
+    """A primary that is the secondary itself: the fit recovers its streams, and the tandem equals the secondary alone."""
+    secondary = make_tiny("tied").secondary
+    projections = Projections(secondary.config, secondary.config, [0, 1])
+    generator = torch.Generator().manual_seed(0)
+    batches = [torch.randint(0, 300, (8, 64), generator=generator) for _ in range(4)]
+    assert min(fit_projections(secondary, secondary, projections, batches)) > 0.999
+    ids = batches[0][:2]
+    inside = tandem_logits(secondary, projections, secondary.streams(ids), ids, block_masks(64, 2))
+    assert (inside - secondary(ids)).abs().max() < 0.02
