@@ -72,7 +72,9 @@ import Testing
                 let sum = Atomic<Int>(0)
                 let count = 2 + (caller + round) % 30
                 pool.run(count) { item, _ in sum.add(item + 1, ordering: .relaxed) }
-                if sum.load(ordering: .relaxed) != count * (count + 1) / 2 { wrong.add(1, ordering: .relaxed) }
+                if sum.load(ordering: .relaxed) != count * (count + 1) / 2 {
+                    wrong.add(1, ordering: .relaxed)
+                }
             }
         }
         #expect(wrong.load(ordering: .relaxed) == 0)

@@ -32,12 +32,14 @@ import Testing
     func bits(_ test: Case) throws {
         let fixture = try EngineFixture(test.recipe)
         let tokens = fixture.tokens(29)
-        let reference = try fixture.session(instructionSet: "scalar", cache: test.cache).allLogits(tokens, blockLength: 2)
+        let reference = try fixture.session(instructionSet: "scalar", cache: test.cache).allLogits(
+            tokens, blockLength: 2)
         #expect(reference.primary.count == tokens.count)
         let fastest = try #require(availableInstructionSets().last)
 
         for name in availableInstructionSets() {
-            let actual = try fixture.session(instructionSet: name, cache: test.cache).allLogits(tokens, blockLength: 2)
+            let actual = try fixture.session(instructionSet: name, cache: test.cache).allLogits(
+                tokens, blockLength: 2)
             expectSameBits(actual.primary, reference.primary, "primary, \(name)")
             expectSameBits(actual.secondary, reference.secondary, "secondary, \(name)")
         }
@@ -51,7 +53,8 @@ import Testing
             for name in ["scalar", fastest] {
                 let actual = try fixture.session(threads: 2, instructionSet: name, cache: test.cache)
                     .allLogits(tokens, blockLength: blockLength)
-                expectSameBits(actual.primary, reference.primary, "primary, block length \(blockLength), \(name)")
+                expectSameBits(
+                    actual.primary, reference.primary, "primary, block length \(blockLength), \(name)")
             }
         }
     }
@@ -68,7 +71,8 @@ import Testing
         for name in ["scalar", try #require(availableInstructionSets().last)] {
             for batch in [1, 2, 7, 64] {
                 let session = try fixture.session(
-                    threads: batch % 3 + 1, instructionSet: name, batch: batch, maxDraft: 0, cache: test.cache)
+                    threads: batch % 3 + 1, instructionSet: name, batch: batch, maxDraft: 0, cache: test.cache
+                )
                 let tokens = try session.generate(tokens: prompt, parameters: parameters).tokens
                 #expect(tokens.count == 24)
                 #expect(tokens == reference ?? tokens, "batch \(batch), \(name)")

@@ -27,7 +27,8 @@ import Testing
                 presencePenalty: penalty.presence, frequencyPenalty: penalty.frequency)
             for prompt in prompts(fixture, penaltyIndex: index) {
                 let alone = try fixture.session(instructionSet: "scalar").generate(
-                    tokens: prompt, parameters: GenerateParameters(maxTokens: 64, mode: .primary, sampling: sampling))
+                    tokens: prompt,
+                    parameters: GenerateParameters(maxTokens: 64, mode: .primary, sampling: sampling))
                 #expect(alone.tokens.count == 64)
                 #expect(alone.finishReason == .length)
                 #expect(alone.speculative.primaryPasses == 63)
@@ -86,7 +87,9 @@ import Testing
     }
 
     /// Drafts do not change the text, so only their acceptance shows whether they were made from the right caches.
-    @Test("drafts are accepted where the reference accepts them", arguments: [ModelRecipe.tandemNear, .pairNear])
+    @Test(
+        "drafts are accepted where the reference accepts them",
+        arguments: [ModelRecipe.tandemNear, .pairNear])
     func acceptance(_ recipe: ModelRecipe) throws {
         let fixture = try EngineFixture(recipe)
         let reference = NaiveTandem(try RandomModel(recipe))
@@ -103,13 +106,15 @@ import Testing
         }
     }
 
-    @Test("the primary alone follows the reference", arguments: [ModelRecipe.single, .singleTied, .singleWide])
+    @Test(
+        "the primary alone follows the reference", arguments: [ModelRecipe.single, .singleTied, .singleWide])
     func primary(_ recipe: ModelRecipe) throws {
         let fixture = try EngineFixture(recipe)
         let prompt = fixture.tokens(8)
         let result = try fixture.session(cache: .f32).generate(
             tokens: prompt, parameters: GenerateParameters(maxTokens: 40))
-        #expect(result.tokens == NaiveTandem(try RandomModel(recipe)).greedy(prompt, role: .primary, count: 40))
+        #expect(
+            result.tokens == NaiveTandem(try RandomModel(recipe)).greedy(prompt, role: .primary, count: 40))
     }
 
     @Test("the secondary alone follows the reference", arguments: [ModelRecipe.tandem, .tandemDeep, .pair])
@@ -118,11 +123,14 @@ import Testing
         let prompt = fixture.tokens(8)
         let result = try fixture.session(cache: .f32).generate(
             tokens: prompt, parameters: GenerateParameters(maxTokens: 40, mode: .secondary))
-        #expect(result.tokens == NaiveTandem(try RandomModel(recipe)).greedy(prompt, role: .secondary, count: 40))
+        #expect(
+            result.tokens == NaiveTandem(try RandomModel(recipe)).greedy(prompt, role: .secondary, count: 40))
         #expect(result.speculative.primaryPasses == 0)
     }
 
-    @Test("the standalone tandem follows the reference", arguments: [ModelRecipe.tandem, .tandemDeep, .tandemNear])
+    @Test(
+        "the standalone tandem follows the reference",
+        arguments: [ModelRecipe.tandem, .tandemDeep, .tandemNear])
     func standalone(_ recipe: ModelRecipe) throws {
         let fixture = try EngineFixture(recipe)
         let reference = NaiveTandem(try RandomModel(recipe))
@@ -131,7 +139,8 @@ import Testing
             // One more than whole blocks hold, so that the last block is not shortened.
             let count = 1 + 3 * (gamma + 1)
             let result = try fixture.session(cache: .f32).generate(
-                tokens: prompt, parameters: GenerateParameters(maxTokens: count, mode: .tandem, draftMax: gamma))
+                tokens: prompt,
+                parameters: GenerateParameters(maxTokens: count, mode: .tandem, draftMax: gamma))
             #expect(result.tokens == reference.standaloneGreedy(prompt, drafts: gamma, count: count))
             #expect(result.speculative.primaryPasses == 3)
             #expect(result.speculative.accepted == 3 * gamma)

@@ -47,7 +47,9 @@ import Testing
         #expect(first.secondary == second.secondary)
     }
 
-    @Test("f16 cache: within 2 % of the logits' deviation", arguments: [ModelRecipe.single, .tandem, .tandemDeep])
+    @Test(
+        "f16 cache: within 2 % of the logits' deviation",
+        arguments: [ModelRecipe.single, .tandem, .tandemDeep])
     func halfCache(_ recipe: ModelRecipe) throws {
         let fixture = try EngineFixture(recipe)
         let reference = NaiveTandem(try RandomModel(recipe))
@@ -65,7 +67,8 @@ import Testing
     }
 
     static let formats: [WeightFormat] = [
-        .int8(group: 32), .int8(group: 64), .int8(group: 128), .int8(group: 0), .int4(group: 32), .int4(group: 64),
+        .int8(group: 32), .int8(group: 64), .int8(group: 128), .int8(group: 0), .int4(group: 32),
+        .int4(group: 64),
         .int4(group: 0),
     ]
 
@@ -82,7 +85,8 @@ import Testing
 
             let same = NaiveTandem(model, roundsActivations: true)
             let exact = NaiveTandem(model)
-            check(actual.primary, same.primaryLogits(tokens), exact.primaryLogits(tokens), "\(stored) primary")
+            check(
+                actual.primary, same.primaryLogits(tokens), exact.primaryLogits(tokens), "\(stored) primary")
             if recipe.secondaryShape != nil {
                 let start = { (position: Int) in position / 3 * 3 }
                 check(

@@ -25,7 +25,9 @@ import Testing
         return logits.indices.map { Double(found.probability(of: Int32($0))) }
     }
 
-    private func expectPoint(_ dense: [Double], _ token: Int, sourceLocation: SourceLocation = #_sourceLocation) {
+    private func expectPoint(
+        _ dense: [Double], _ token: Int, sourceLocation: SourceLocation = #_sourceLocation
+    ) {
         let expected = dense.indices.map { $0 == token ? 1.0 : 0 }
         #expect(dense == expected, sourceLocation: sourceLocation)
     }
@@ -89,7 +91,8 @@ import Testing
 
     @Test("minP 1 keeps the best and its equals")
     func minPOne() throws {
-        let kept = try distribution([2, 4, 4, 3.999], SamplingParameters(temperature: 1, topK: 0, topP: 1, minP: 1))
+        let kept = try distribution(
+            [2, 4, 4, 3.999], SamplingParameters(temperature: 1, topK: 0, topP: 1, minP: 1))
         #expect(kept == [0, 0.5, 0.5, 0])
     }
 
@@ -97,7 +100,8 @@ import Testing
     func extremes() throws {
         let logits: [Float] = [0.1, 0.3, 0.2]
         expectPoint(
-            try distribution(logits, SamplingParameters(temperature: 1, topK: 0, topP: .leastNonzeroMagnitude)), 1)
+            try distribution(
+                logits, SamplingParameters(temperature: 1, topK: 0, topP: .leastNonzeroMagnitude)), 1)
         let all = try distribution(logits, SamplingParameters(temperature: 1, topK: 1000, topP: 1, minP: 0))
         #expect(all.allSatisfy { $0 > 0.3 })
         expectPoint(try distribution([7], SamplingParameters()), 0)
@@ -119,16 +123,19 @@ import Testing
         expectPoint(try distribution([-.greatestFiniteMagnitude, .greatestFiniteMagnitude], open), 1)
     }
 
-    @Test("the smallest and the largest temperatures", arguments: [
-        Float.leastNonzeroMagnitude, 0x1p-130, 1e-37, 1e-30, 1e-3,
-    ])
+    @Test(
+        "the smallest and the largest temperatures",
+        arguments: [
+            Float.leastNonzeroMagnitude, 0x1p-130, 1e-37, 1e-30, 1e-3,
+        ])
     func smallTemperature(_ temperature: Float) throws {
         let wide = try SamplingParameters(temperature: temperature, topK: 0, topP: 1, minP: 0)
         expectPoint(try distribution([1, 2, 1.5], wide), 1)
         let tie = try distribution([2, 2, 1.5], wide)
         #expect(tie == [0.5, 0.5, 0])
         expectPoint(try distribution([1, 2, 1.5], SamplingParameters(temperature: temperature)), 1)
-        let hot = try distribution([1, 2, 3], SamplingParameters(temperature: 100, topK: 0, topP: 1, minP: 0))
+        let hot = try distribution(
+            [1, 2, 3], SamplingParameters(temperature: 100, topK: 0, topP: 1, minP: 0))
         #expect(hot.allSatisfy { abs($0 - 1 / 3) < 0.01 })
     }
 
@@ -185,13 +192,16 @@ import Testing
             }
             counts[Int(value * 16)] += 1
         }
-        #expect(ChiSquare(counts: counts, probabilities: [Double](repeating: 1 / 16, count: 16)).pValue > 1e-4)
+        #expect(
+            ChiSquare(counts: counts, probabilities: [Double](repeating: 1 / 16, count: 16)).pValue > 1e-4)
     }
 
-    @Test("the tests' own chi-square tail", arguments: [
-        (3.841459, 1, 0.05), (18.307038, 10, 0.05), (29.588298, 10, 0.001), (124.342113, 100, 0.05),
-        (9.341818, 10, 0.5), (500, 510, 0.6149),
-    ])
+    @Test(
+        "the tests' own chi-square tail",
+        arguments: [
+            (3.841459, 1, 0.05), (18.307038, 10, 0.05), (29.588298, 10, 0.001), (124.342113, 100, 0.05),
+            (9.341818, 10, 0.5), (500, 510, 0.6149),
+        ])
     func tail(statistic: Double, degrees: Int, expected: Double) {
         #expect(abs(upperGamma(Double(degrees) / 2, statistic / 2) - expected) < 2e-3)
     }

@@ -31,7 +31,8 @@ import Testing
         Pipeline(testDescription: "top-k", temperature: 1.1, topK: 4),
         Pipeline(testDescription: "top-p", temperature: 1.2, topP: 0.85),
         Pipeline(testDescription: "min-p", temperature: 1.4, minP: 0.08),
-        Pipeline(testDescription: "penalties", temperature: 1, repeatPenalty: 1.4, presence: 0.5, frequency: 0.4),
+        Pipeline(
+            testDescription: "penalties", temperature: 1, repeatPenalty: 1.4, presence: 0.5, frequency: 0.4),
         Pipeline(
             testDescription: "all", temperature: 0.9, topK: 6, topP: 0.95, minP: 0.05, repeatPenalty: 1.2,
             presence: -0.3, frequency: 0.2),
@@ -45,7 +46,8 @@ import Testing
 
     static func small(hidden: Int) -> ModelShape {
         ModelShape(
-            vocabulary: 8, hidden: hidden, layers: 1, heads: 2, keyValueHeads: 1, headSize: 8, intermediate: 24,
+            vocabulary: 8, hidden: hidden, layers: 1, heads: 2, keyValueHeads: 1, headSize: 8,
+            intermediate: 24,
             positions: 32)
     }
 
@@ -114,7 +116,8 @@ import Testing
     @Test("wrong acceptance rules are found out", arguments: SpeculationRule.allCases)
     func wrongRules(_ rule: SpeculationRule) throws {
         let recipe = Self.models[0]
-        let tree = try NaiveSpeculation(recipe, parameters: Self.pipelines[0].parameters(seed: 0), prompt: Self.prompt)
+        let tree = try NaiveSpeculation(
+            recipe, parameters: Self.pipelines[0].parameters(seed: 0), prompt: Self.prompt)
         let counts = tree.sample(Self.samples, rule: rule, seed: 77)
         let result = ChiSquare(counts: counts, probabilities: tree.exact)
         if rule == .correct {

@@ -16,7 +16,8 @@ import Testing
         let context = 24
         for mode in model.availableModes {
             let alone = try model.makeSession().generate(
-                tokens: fixture.tokens(10), parameters: GenerateParameters(maxTokens: 40, mode: mode, draftMax: 1))
+                tokens: fixture.tokens(10),
+                parameters: GenerateParameters(maxTokens: 40, mode: mode, draftMax: 1))
             for length in [10, 20, context - 2, context - 1] {
                 for gamma in [0, 1, 3, 8, 16] {
                     let session = try model.makeSession(options: SessionOptions(contextSize: context))
@@ -75,7 +76,8 @@ import Testing
             for limit in (0...9).reversed() {
                 for gamma in [1, 4, 16] where mode != .tandem || gamma == 1 {
                     let result = try model.makeSession().generate(
-                        tokens: prompt, parameters: GenerateParameters(maxTokens: limit, mode: mode, draftMax: gamma))
+                        tokens: prompt,
+                        parameters: GenerateParameters(maxTokens: limit, mode: mode, draftMax: gamma))
                     #expect(result.tokens.count == limit, "\(mode), draft \(gamma)")
                     #expect(result.finishReason == .length)
                     #expect(result.speculative.primaryPasses <= max(0, limit - 1))
@@ -98,7 +100,8 @@ import Testing
         let plain = try EngineFixture(texted)
         let prompt = plain.tokens(11)
         let long = try plain.session().generate(
-            tokens: prompt, parameters: GenerateParameters(maxTokens: 40, mode: .primary)).tokens
+            tokens: prompt, parameters: GenerateParameters(maxTokens: 40, mode: .primary)
+        ).tokens
         for place in [0, 1, 2, 3, 7, 12] {
             var ending = texted
             ending.endTokens = [Int(long[place])]
@@ -196,7 +199,8 @@ import Testing
         #expect(result.speculative.primaryPasses == 5)
         #expect(result.speculative.drafted == 15)
         let small = try model.makeSession(options: SessionOptions(maxDraft: 2))
-        let limited = try small.generate(tokens: [1, 2], parameters: GenerateParameters(maxTokens: 1 + 3 * 5))
+        let limited = try small.generate(
+            tokens: [1, 2], parameters: GenerateParameters(maxTokens: 1 + 3 * 5))
         #expect(limited.speculative.drafted == 10)
         #expect(
             throws: TandemError.invalidParameter(

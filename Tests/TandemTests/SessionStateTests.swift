@@ -52,7 +52,8 @@ import Testing
             if random.uniform() < 0.15 {
                 let cancelled = CancellationToken()
                 cancelled.cancel()
-                let result = try session.generate(tokens: prompt, parameters: parameters, cancellation: cancelled)
+                let result = try session.generate(
+                    tokens: prompt, parameters: parameters, cancellation: cancelled)
                 #expect(result.finishReason == .cancelled)
                 #expect(result.tokens.isEmpty)
             } else if random.uniform() < 0.1 {
@@ -100,7 +101,9 @@ import Testing
         let model = try fixture.load(threads: 4)
         let parameters = try GenerateParameters(maxTokens: 30, mode: .speed, draftMax: 2)
         let expected = try (0..<6).map {
-            try model.makeSession().generate(tokens: fixture.tokens(20, seed: UInt64($0)), parameters: parameters).tokens
+            try model.makeSession().generate(
+                tokens: fixture.tokens(20, seed: UInt64($0)), parameters: parameters
+            ).tokens
         }
         try await withThrowingTaskGroup(of: (Int, [Int32]).self) { group in
             for index in 0..<6 {
@@ -121,6 +124,7 @@ import Testing
         let isSame =
             a.tokens == b.tokens && a.finishReason == b.finishReason && a.speculative == b.speculative
             && a.text == b.text
-        #expect(isSame, Comment(rawValue: "\(what): \(a.tokens) and \(b.tokens)"), sourceLocation: sourceLocation)
+        #expect(
+            isSame, Comment(rawValue: "\(what): \(a.tokens) and \(b.tokens)"), sourceLocation: sourceLocation)
     }
 }

@@ -21,13 +21,16 @@ import Testing
         for seed in 0..<10 {
             var joined = ""
             let result = try session.generate(
-                "Once ", parameters: GenerateParameters(
+                "Once ",
+                parameters: GenerateParameters(
                     maxTokens: 60, mode: mode, draftMax: 4,
-                    sampling: SamplingParameters(temperature: 1.5, topK: 0, topP: 1, minP: 0, seed: UInt64(seed)))
+                    sampling: SamplingParameters(
+                        temperature: 1.5, topK: 0, topP: 1, minP: 0, seed: UInt64(seed)))
             ) { joined += $0 }
             #expect(result.tokens.count == 60)
             #expect(result.text == joined)
-            #expect(result.text.unicodeScalars.elementsEqual(ByteTokenizer.decode(result.tokens).unicodeScalars))
+            #expect(
+                result.text.unicodeScalars.elementsEqual(ByteTokenizer.decode(result.tokens).unicodeScalars))
             #expect(result.usage.promptTokens == 5)
         }
     }
@@ -37,7 +40,8 @@ import Testing
         let fixture = try EngineFixture(Self.recipe)
         func text(_ seed: UInt64, threads: Int = 1) throws -> [Int32] {
             try fixture.session(threads: threads).generate(
-                "x", parameters: GenerateParameters(
+                "x",
+                parameters: GenerateParameters(
                     maxTokens: 30, draftMax: 3,
                     sampling: SamplingParameters(temperature: 1.2, topK: 0, topP: 1, minP: 0, seed: seed))
             ).tokens
@@ -57,7 +61,9 @@ import Testing
             stop.unicodeScalars.append(contentsOf: scalars[start..<start + length])
             var joined = ""
             let result = try session.generate(
-                "abc", parameters: GenerateParameters(maxTokens: 80, draftMax: gamma, stop: ["\u{1}never\u{2}", stop])
+                "abc",
+                parameters: GenerateParameters(
+                    maxTokens: 80, draftMax: gamma, stop: ["\u{1}never\u{2}", stop])
             ) { joined += $0 }
             let found = try #require(Array(long.text.utf8).firstRange(of: Array(stop.utf8)))
             #expect(result.finishReason == .stop)

@@ -36,20 +36,22 @@ import Testing
     }
 
     /// The same outcome wherever the text is cut into deltas.
-    @Test("cuts do not matter", arguments: [
-        (["END"], "the END of it", "the "),
-        (["abcd", "bc"], "xabcd", "xa"),
-        (["bc", "abc"], "xabcd", "x"),
-        (["abc", "c"], "xxabc", "xx"),
-        (["aab"], "aaaaab!", "aaa"),
-        (["abab"], "abaabab", "aba"),
-        (["\n\nUser:", "\n"], "a\n\nUser: b", "a"),
-        (["ende", "Ende", "🌙✨"], "éü🌙🌙✨ende", "éü🌙"),
-        (["é"], "cafe\u{301} café", "cafe\u{301} caf"),
-        (["x"], "x", ""),
-        (["never"], "neve rnevr", "neve rnevr"),
-        (["Z"], "", ""),
-    ])
+    @Test(
+        "cuts do not matter",
+        arguments: [
+            (["END"], "the END of it", "the "),
+            (["abcd", "bc"], "xabcd", "xa"),
+            (["bc", "abc"], "xabcd", "x"),
+            (["abc", "c"], "xxabc", "xx"),
+            (["aab"], "aaaaab!", "aaa"),
+            (["abab"], "abaabab", "aba"),
+            (["\n\nUser:", "\n"], "a\n\nUser: b", "a"),
+            (["ende", "Ende", "🌙✨"], "éü🌙🌙✨ende", "éü🌙"),
+            (["é"], "cafe\u{301} café", "cafe\u{301} caf"),
+            (["x"], "x", ""),
+            (["never"], "neve rnevr", "neve rnevr"),
+            (["Z"], "", ""),
+        ])
     func cuts(stops: [String], text: String, expected: String) {
         let scalars = Array(text.unicodeScalars)
         let isMet = !expected.utf8.elementsEqual(text.utf8)

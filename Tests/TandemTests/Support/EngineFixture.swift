@@ -21,7 +21,8 @@ final class EngineFixture: Sendable {
     }
 
     func session(
-        threads: Int = 1, instructionSet: String? = nil, context: Int? = nil, batch: Int = 64, maxDraft: Int = 16,
+        threads: Int = 1, instructionSet: String? = nil, context: Int? = nil, batch: Int = 64,
+        maxDraft: Int = 16,
         cache: KeyValueType = .f16
     ) throws -> Session {
         try load(threads: threads, instructionSet: instructionSet).makeSession(
@@ -38,7 +39,9 @@ final class EngineFixture: Sendable {
 
 extension Session {
     /// Logits of both models for all positions.
-    func allLogits(_ tokens: [Int32], blockLength: Int = 2) throws -> (primary: [[Float]], secondary: [[Float]]) {
+    func allLogits(_ tokens: [Int32], blockLength: Int = 2) throws -> (
+        primary: [[Float]], secondary: [[Float]]
+    ) {
         var primary: [[Float]] = []
         var secondary: [[Float]] = []
         try logits(tokens: tokens, blockLength: blockLength) { position in

@@ -96,7 +96,8 @@ extension ModelRecipe {
     static let singleTied = ModelRecipe(
         name: "single tied",
         primary: ModelShape(
-            vocabulary: 300, hidden: 80, layers: 3, heads: 5, keyValueHeads: 5, headSize: 8, intermediate: 100,
+            vocabulary: 300, hidden: 80, layers: 3, heads: 5, keyValueHeads: 5, headSize: 8,
+            intermediate: 100,
             epsilon: 1e-6, ropeBase: 500_000, tied: true),
         seed: 12)
 
@@ -114,7 +115,8 @@ extension ModelRecipe {
         primary: ModelShape(vocabulary: 61, layers: 3),
         secondary: .tandem(
             ModelShape(
-                vocabulary: 61, hidden: 20, layers: 2, heads: 3, keyValueHeads: 1, headSize: 8, intermediate: 37,
+                vocabulary: 61, hidden: 20, layers: 2, heads: 3, keyValueHeads: 1, headSize: 8,
+                intermediate: 37,
                 epsilon: 1e-6, ropeBase: 50_000, tied: true),
             layerMap: [0, 3]),
         seed: 14)
@@ -127,14 +129,16 @@ extension ModelRecipe {
             tied: true),
         secondary: .tandem(
             ModelShape(
-                vocabulary: 19, hidden: 80, layers: 3, heads: 4, keyValueHeads: 2, headSize: 24, intermediate: 90,
+                vocabulary: 19, hidden: 80, layers: 3, heads: 4, keyValueHeads: 2, headSize: 24,
+                intermediate: 90,
                 ropeBase: 500),
             layerMap: [1, 2, 1]),
         seed: 15)
 
     /// A tandem that agrees with its primary about half of the time.
     static let tandemNear = ModelRecipe(
-        name: "tandem near", primary: ModelShape(vocabulary: 61), secondary: .tandemCopy(noise: 0.08), seed: 16)
+        name: "tandem near", primary: ModelShape(vocabulary: 61), secondary: .tandemCopy(noise: 0.08),
+        seed: 16)
 
     /// A tandem that always agrees.
     static let tandemEqual = ModelRecipe(
@@ -144,11 +148,13 @@ extension ModelRecipe {
     static let wide = ModelRecipe(
         name: "wide",
         primary: ModelShape(
-            vocabulary: 300, hidden: 208, layers: 2, heads: 6, keyValueHeads: 2, headSize: 40, intermediate: 500,
+            vocabulary: 300, hidden: 208, layers: 2, heads: 6, keyValueHeads: 2, headSize: 40,
+            intermediate: 500,
             tied: true),
         secondary: .tandem(
             ModelShape(
-                vocabulary: 300, hidden: 144, layers: 1, heads: 4, keyValueHeads: 4, headSize: 36, intermediate: 300),
+                vocabulary: 300, hidden: 144, layers: 1, heads: 4, keyValueHeads: 4, headSize: 36,
+                intermediate: 300),
             layerMap: [2]),
         seed: 21)
 
@@ -157,7 +163,8 @@ extension ModelRecipe {
         name: "pair",
         secondary: .draft(
             ModelShape(
-                hidden: 20, layers: 1, heads: 2, keyValueHeads: 1, headSize: 10, intermediate: 40, ropeBase: 1000,
+                hidden: 20, layers: 1, heads: 2, keyValueHeads: 1, headSize: 10, intermediate: 40,
+                ropeBase: 1000,
                 tied: true)),
         seed: 18)
 

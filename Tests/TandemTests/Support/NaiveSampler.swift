@@ -13,7 +13,11 @@ func naiveDistribution(
     for token in Set(window) {
         let count = Double(window.count { $0 == token })
         var logit = logits[Int(token)]
-        if logit > 0 { logit /= Double(parameters.repeatPenalty) } else { logit *= Double(parameters.repeatPenalty) }
+        if logit > 0 {
+            logit /= Double(parameters.repeatPenalty)
+        } else {
+            logit *= Double(parameters.repeatPenalty)
+        }
         logit -= Double(parameters.presencePenalty) + count * Double(parameters.frequencyPenalty)
         logits[Int(token)] = logit
     }
@@ -37,8 +41,10 @@ func naiveDistribution(
     }
     if parameters.minP > 0 {
         let best = exp(logits[kept[0]])
-        kept = kept.enumerated().filter { $0.offset == 0 || exp(logits[$0.element]) >= Double(parameters.minP) * best }
-            .map(\.element)
+        kept = kept.enumerated().filter {
+            $0.offset == 0 || exp(logits[$0.element]) >= Double(parameters.minP) * best
+        }
+        .map(\.element)
     }
     let weights = naiveSoftmax(kept.map { logits[$0] / Double(parameters.temperature) })
     for (index, weight) in zip(kept, weights) { result[index] = weight }

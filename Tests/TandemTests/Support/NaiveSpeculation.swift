@@ -30,7 +30,8 @@ struct NaiveSpeculation {
             truth.append(
                 prefixes.map { prefix in
                     let tokens = prompt + prefix
-                    return naiveDistribution(models.primaryLogits(tokens).last ?? [], parameters, history: tokens)
+                    return naiveDistribution(
+                        models.primaryLogits(tokens).last ?? [], parameters, history: tokens)
                 })
             proposal.append(
                 prefixes.map { prefix in

@@ -64,8 +64,10 @@ struct NaiveTransformer {
         layers = (0..<shape.layers).map { index in
             let prefix = "\(role.rawValue).layers.\(index)."
             return Layer(
-                attentionNorm: vector(prefix + "attn_norm"), query: matrix(prefix + "q"), key: matrix(prefix + "k"),
-                value: matrix(prefix + "v"), output: matrix(prefix + "o"), feedForwardNorm: vector(prefix + "mlp_norm"),
+                attentionNorm: vector(prefix + "attn_norm"), query: matrix(prefix + "q"),
+                key: matrix(prefix + "k"),
+                value: matrix(prefix + "v"), output: matrix(prefix + "o"),
+                feedForwardNorm: vector(prefix + "mlp_norm"),
                 gate: matrix(prefix + "gate"), up: matrix(prefix + "up"), down: matrix(prefix + "down"))
         }
         norm = vector("\(role.rawValue).norm")

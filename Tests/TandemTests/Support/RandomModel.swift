@@ -25,13 +25,16 @@ struct RandomModel {
     }
 
     func manifest(tokenizerChunk: Int?) throws -> Manifest {
-        let tandem = try recipe.layerMap.map { try TandemConfiguration(layerMap: $0, blockLength: recipe.blockLength) }
+        let tandem = try recipe.layerMap.map {
+            try TandemConfiguration(layerMap: $0, blockLength: recipe.blockLength)
+        }
         return try Manifest(
             primary: recipe.primary.configuration(),
             secondary: recipe.secondaryShape.map { try $0.configuration() },
             tandem: tandem,
             tokenizer: tokenizerChunk.map {
-                TokenizerReference(chunk: $0, bos: nil, eos: recipe.endTokens, addBOS: false, chatTemplate: nil)
+                TokenizerReference(
+                    chunk: $0, bos: nil, eos: recipe.endTokens, addBOS: false, chatTemplate: nil)
             })
     }
 
@@ -40,7 +43,8 @@ struct RandomModel {
         let writer = try TandemWriter(path: path)
         var tokenizerChunk: Int?
         if recipe.hasTokenizer {
-            tokenizerChunk = try writer.addBlob(name: "tokenizer", bytes: ByteTokenizer.json, codec: .lz4IfSmaller)
+            tokenizerChunk = try writer.addBlob(
+                name: "tokenizer", bytes: ByteTokenizer.json, codec: .lz4IfSmaller)
         }
         let manifest = try manifest(tokenizerChunk: tokenizerChunk)
         var open: Substring?

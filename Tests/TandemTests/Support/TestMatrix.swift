@@ -102,12 +102,14 @@ struct TestMatrix {
             case .panelI8:
                 unsafe integers[(first * columns)...].withUnsafeBufferPointer {
                     unsafe tk_pack_panel_i8(
-                        $0.baseAddress, columns, rows, columns, padded, base.assumingMemoryBound(to: UInt8.self))
+                        $0.baseAddress, columns, rows, columns, padded,
+                        base.assumingMemoryBound(to: UInt8.self))
                 }
             case .panelI4:
                 unsafe integers[(first * columns)...].withUnsafeBufferPointer {
                     unsafe tk_pack_panel_i4(
-                        $0.baseAddress, columns, rows, columns, padded, base.assumingMemoryBound(to: UInt8.self))
+                        $0.baseAddress, columns, rows, columns, padded,
+                        base.assumingMemoryBound(to: UInt8.self))
                 }
             default:
                 unsafe values[(first * columns)...].withUnsafeBufferPointer {
