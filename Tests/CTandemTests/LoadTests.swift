@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CTandemHeader
+import Foundation
+import Testing
+
+@Suite struct LoadTests {
+    /// Loads what must not load; returns the status and the text.
+    private func refusal(_ path: String?, _ options: UnsafePointer<tandem_load_options>? = nil) -> (Int32, String) {
+        var model = OpaquePointer(bitPattern: 0x123_4560)
+        var error = [CChar](repeating: 1, count: 512)
+        let status = tandem_model_load(path, options, &model, &error, error.count)
+        #expect(model == nil)
+        #expect(!text(error).isEmpty)
+        return (status, text(error))
+    }
+
+    @Test func namesWhatIsWrongWithAFile() throws {
+        let file = try ModelFile()
+        let sound = try Data(contentsOf: URL(filePath: file.path))
+        #expect(refusal(nil).0 == TANDEM_ERROR_INVALID_ARGUMENT)
+        #expect(refusal("").0 == TANDEM_ERROR_INVALID_ARGUMENT)
+        #expect(refusal(String(repeating: "a", count: 5000)).0 == TANDEM_ERROR_INVALID_ARGUMENT)
+        #expect(refusal("/").0 == TANDEM_ERROR_IO)
+        let missing = refusal("/no/such/file.tandem")
+        #expect(missing.0 == TANDEM_ERROR_IO)
+        #expect(missing.1.contains("/no/such/file.tandem"))
+        #expect(refusal(try file.write(Data(), as: "empty")).0 == TANDEM_ERROR_BAD_FILE)
+        #expect(refusal(try file.write(Data("a text".utf8), as: "text")).0 == TANDEM_ERROR_BAD_FILE)
+        #expect(refusal(try file.write(sound.prefix(sound.count / 2), as: "half")).0 == TANDEM_ERROR_BAD_FILE)
+        var damaged = sound
+        damaged[damaged.count / 2] ^= 1
+        #expect(refusal(try file.write(damaged, as: "damaged")).0 == TANDEM_ERROR_BAD_FILE)
+    }
+
+    @Test func refusesAPathThatIsNotUTF8() {
+        var model: OpaquePointer?
+        let path: [CChar] = [0x2F, -1, 0x61, 0]
+        #expect(tandem_model_load(path, nil, &model, nil, 0) == TANDEM_ERROR_INVALID_UTF8)
+        #expect(model == nil)
+    }
+
+    @Test func worksWithoutPlaceForTheModelOrTheText() throws {
+        let path = try ModelFile.shared.get().path
+        #expect(tandem_model_load(path, nil, nil, nil, 0) == TANDEM_ERROR_INVALID_ARGUMENT)
+        #expect(tandem_model_load(path, nil, nil, nil, 100) == TANDEM_ERROR_INVALID_ARGUMENT)
+        var model: OpaquePointer?
+        #expect(tandem_model_load(path, nil, &model, nil, 0) == TANDEM_OK)
+        #expect(tandem_model_free(model) == TANDEM_OK)
+    }
+
+    @Test func errorTextIsCutAtACharacter() {
+        var model: OpaquePointer?
+        for (capacity, expected) in [(1, ""), (2, "'"), (3, "'/"), (4, "'/"), (5, "'/é"), (6, "'/é/")] {
+            var error = [CChar](repeating: 1, count: 16)
+            #expect(tandem_model_load("/é/missing", nil, &model, &error, capacity) == TANDEM_ERROR_IO)
+            #expect(text(error) == expected)
+            #expect(error[capacity...].allSatisfy { $0 == 1 })
+        }
+    }
+
+    @Test func optionsAreChecked() throws {
+        let path = try ModelFile.shared.get().path
+        var options = tandem_load_options()
+        options.size = MemoryLayout<tandem_load_options>.size
+        options.threads = -1
+        #expect(refusal(path, &options).0 == TANDEM_ERROR_INVALID_ARGUMENT)
+        options.threads = .max
+        #expect(refusal(path, &options).1.contains("threads is 2147483647"))
+        options.threads = 1
+        options.verification = 77
+        #expect(refusal(path, &options).0 == TANDEM_ERROR_UNSUPPORTED)
+        options.verification = TANDEM_VERIFY_STRUCTURE
+        "no-such-set".withCString { name in
+            options.instruction_set = name
+            let outcome = refusal(path, &options)
+            #expect(outcome.0 == TANDEM_ERROR_UNSUPPORTED)
+            #expect(outcome.1.contains("scalar"))
+        }
+        try "scalar".withCString { name in
+            options.instruction_set = name
+            var model: OpaquePointer?
+            try #require(tandem_model_load(path, &options, &model, nil, 0) == TANDEM_OK)
+            #expect(tandem_model_free(model) == TANDEM_OK)
+        }
+    }
+
+    @Test(arguments: [0, 1, 8, 23, 4097, Int.max, -1, Int.min])
+    func impossibleSizesAreRefused(size: Int) throws {
+        var options = tandem_load_options()
+        options.size = size
+        let outcome = refusal(try ModelFile.shared.get().path, &options)
+        #expect(outcome.0 == TANDEM_ERROR_STRUCT_SIZE)
+        #expect(outcome.1.contains("options.size is \(UInt(bitPattern: size))"))
+    }
+
+    @Test func newerOptionsAreTakenWhileTheyAreZero() throws {
+        let path = try ModelFile.shared.get().path
+        let known = MemoryLayout<tandem_load_options>.size
+        let bytes = UnsafeMutableRawPointer.allocate(byteCount: known + 40, alignment: 8)
+        defer { bytes.deallocate() }
+        bytes.initializeMemory(as: UInt8.self, repeating: 0, count: known + 40)
+        bytes.storeBytes(of: known + 40, as: Int.self)
+        let options = UnsafePointer(bytes.assumingMemoryBound(to: tandem_load_options.self))
+        var model: OpaquePointer?
+        #expect(tandem_model_load(path, options, &model, nil, 0) == TANDEM_OK)
+        #expect(tandem_model_free(model) == TANDEM_OK)
+        bytes.storeBytes(of: 1, toByteOffset: known + 39, as: UInt8.self)
+        let outcome = refusal(path, options)
+        #expect(outcome.0 == TANDEM_ERROR_UNSUPPORTED)
+        #expect(outcome.1.contains("byte \(known + 39)"))
+    }
+}
