@@ -14,6 +14,7 @@ let package = Package(
         .library(name: "TandemFormat", targets: ["TandemFormat"]),
         .library(name: "TandemTokenizer", targets: ["TandemTokenizer"]),
         .library(name: "TandemPack", targets: ["TandemPack"]),
+        .library(name: "tandem-c", type: .dynamic, targets: ["CTandem", "CTandemHeader"]),
         .executable(name: "tandem", targets: ["TandemCLI"]),
     ],
     dependencies: [
@@ -40,6 +41,13 @@ let package = Package(
             dependencies: ["CTandemKernels", "TandemFormat", "TandemTokenizer"],
             swiftSettings: swiftSettings),
 
+        // C interface: the hand-written header, and its implementation.
+        .target(
+            name: "CTandemHeader", path: "Sources/CTandem", sources: ["abi.c"], publicHeadersPath: "include"),
+        .target(
+            name: "CTandem", dependencies: ["CTandemHeader", "Tandem", "TandemFormat"],
+            path: "Sources/CTandem", exclude: ["abi.c", "include"], swiftSettings: swiftSettings),
+
         // Tools.
         .executableTarget(
             name: "TandemCLI",
@@ -49,6 +57,10 @@ let package = Package(
             ],
             path: "Tools/tandem",
             swiftSettings: swiftSettings),
+
+        // Examples.
+        .executableTarget(
+            name: "c-generate", dependencies: ["CTandem", "CTandemHeader"], path: "Examples/c-generate"),
 
         // Tests.
         .testTarget(
@@ -70,6 +82,13 @@ let package = Package(
             name: "TandemTests",
             dependencies: ["Tandem", "TandemFormat", "TandemPack", "TandemJSON", "CTandemKernels"],
             exclude: ["Fixtures"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "CTandemTests",
+            dependencies: ["CTandem", "CTandemHeader", "Tandem", "TandemFormat", "TandemJSON"],
+            // Every other expression is a call of C: no strict memory safety here.
+            swiftSettings: [
+                .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("InternalImportsByDefault"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -92,6 +92,7 @@ static int generate(const tandem_model *model, const char *prompt, int32_t max_t
     fputs(prompt, stdout);
     status = tandem_generate(session, prompt, TANDEM_C_STRING, &options, print_text, NULL, &result);
     fputc('\n', stdout);
+    fflush(stdout);
     if (status == TANDEM_OK) {
         print_figures(&result);
     } else {
