@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AVX2 with FMA and F16C: the 16 striped lanes are two registers, a 64-byte step of a weight panel two operands.
+// AVX2 with FMA and F16C: the 16 striped lanes are two registers, a 64-byte step of a weight panel two
+// operands.
 
 #include "tk_internal.h"
 
@@ -16,7 +17,7 @@
 
 #define TK_PREFETCH_BYTES 4096
 
-// ---- The primitives of tk_rows.h -------------------------------------------------------------------------------
+// ---- The primitives of tk_rows.h --------------------------------------------------------------------------
 
 typedef struct {
     __m256 lo, hi;
@@ -31,7 +32,8 @@ typedef struct {
 
 // All bits set in the first min(n, 16) of 16 lanes.
 TK_INLINE tk_v tk_v_mask(size_t n) {
-    static const int32_t ones_then_zeros[32] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    static const int32_t ones_then_zeros[32] = {-1, -1, -1, -1, -1, -1, -1, -1,
+                                                -1, -1, -1, -1, -1, -1, -1, -1};
     const float *from = (const float *)ones_then_zeros + 16 - tk_min(n, 16);
     return (tk_v){_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)};
 }
@@ -64,7 +66,9 @@ TK_INLINE __m256 tk_avx2_bfloat(const uint16_t *p) {
     const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
-TK_INLINE tk_v tk_v_load_bfloat(const uint16_t *p) { return (tk_v){tk_avx2_bfloat(p), tk_avx2_bfloat(p + 8)}; }
+TK_INLINE tk_v tk_v_load_bfloat(const uint16_t *p) {
+    return (tk_v){tk_avx2_bfloat(p), tk_avx2_bfloat(p + 8)};
+}
 TK_INLINE tk_v tk_v_add(tk_v a, tk_v b) { return TK_V_MAP2(_mm256_add_ps, a, b); }
 TK_INLINE tk_v tk_v_sub(tk_v a, tk_v b) { return TK_V_MAP2(_mm256_sub_ps, a, b); }
 TK_INLINE tk_v tk_v_mul(tk_v a, tk_v b) { return TK_V_MAP2(_mm256_mul_ps, a, b); }
@@ -109,7 +113,8 @@ TK_INLINE __m256i tk_avx2_round_q8(__m256 v) {
 TK_INLINE void tk_v_store_q8(int8_t *out, tk_v v) {
     const __m256i words = _mm256_packs_epi32(tk_avx2_round_q8(v.lo), tk_avx2_round_q8(v.hi));
     const __m256i ordered = _mm256_permute4x64_epi64(words, 0xd8);
-    const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1));
+    const __m128i bytes =
+        _mm_packs_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1));
     _mm_storeu_si128((__m128i *)out, bytes);
 }
 TK_INLINE int32_t tk_v_sum_q8(const int8_t *q, size_t n) {
@@ -148,10 +153,11 @@ TK_INLINE void tk_v_trees(const tk_v v[4], float scale, float *out) {
 
 #include "tk_rows.h"
 
-// ---- Quantised matrix products ---------------------------------------------------------------------------------
+// ---- Quantised matrix products ----------------------------------------------------------------------------
 
-// Without VNNI, bytes are multiplied by maddubs (unsigned by signed, pairs added in 16 bits). An int8 weight enters as
-// |w| against the activation carrying its sign: 2 * 128 * 127 fits. A nibble enters as stored, w + 8.
+// Without VNNI, bytes are multiplied by maddubs (unsigned by signed, pairs added in 16 bits). An int8 weight
+// enters as |w| against the activation carrying its sign: 2 * 128 * 127 fits. A nibble enters as
+// stored: w + 8.
 
 TK_INLINE __m256i tk_avx2_dot_i8(__m256i sum, __m256i w, __m256i magnitude, __m256i q) {
     const __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(q, w));
@@ -160,12 +166,14 @@ TK_INLINE __m256i tk_avx2_dot_i8(__m256i sum, __m256i w, __m256i magnitude, __m2
 
 // 32 k of one panel, int8.
 TK_INLINE void tk_avx2_part_i8(const uint8_t *w, const int8_t *q, size_t ldq, const int R, __m256i dot[]) {
-    TK_UNROLL for (int j = 0; j < 8; j++) {
+    TK_UNROLL
+    for (int j = 0; j < 8; j++) {
         const __m256i w0 = _mm256_loadu_si256((const __m256i *)(w + j * 64));
         const __m256i w1 = _mm256_loadu_si256((const __m256i *)(w + j * 64 + 32));
         const __m256i m0 = _mm256_abs_epi8(w0), m1 = _mm256_abs_epi8(w1);
         _mm_prefetch((const char *)w + j * 64 + TK_PREFETCH_BYTES, _MM_HINT_T0);
-        TK_UNROLL for (int r = 0; r < R; r++) {
+        TK_UNROLL
+        for (int r = 0; r < R; r++) {
             const __m256i qv = _mm256_set1_epi32(tk_load32(q + (size_t)r * ldq + j * 4));
             dot[2 * r] = tk_avx2_dot_i8(dot[2 * r], w0, m0, qv);
             dot[2 * r + 1] = tk_avx2_dot_i8(dot[2 * r + 1], w1, m1, qv);
@@ -177,14 +185,18 @@ TK_INLINE void tk_avx2_part_i8(const uint8_t *w, const int8_t *q, size_t ldq, co
 TK_INLINE void tk_avx2_part_i4(const uint8_t *w, const int8_t *q, size_t ldq, const int R, __m256i dot[]) {
     const __m256i nibble = _mm256_set1_epi8(15);
     __m256i words[8];
-    TK_UNROLL for (int i = 0; i < 2 * R; i++) words[i] = _mm256_setzero_si256();
-    TK_UNROLL for (int j = 0; j < 4; j++) {
+    TK_UNROLL
+    for (int i = 0; i < 2 * R; i++) words[i] = _mm256_setzero_si256();
+    TK_UNROLL
+    for (int j = 0; j < 4; j++) {
         _mm_prefetch((const char *)w + j * 64 + TK_PREFETCH_BYTES, _MM_HINT_T0);
-        TK_UNROLL for (int side = 0; side < 2; side++) {
+        TK_UNROLL
+        for (int side = 0; side < 2; side++) {
             const __m256i both = _mm256_loadu_si256((const __m256i *)(w + j * 64 + side * 32));
             const __m256i low = _mm256_and_si256(both, nibble);
             const __m256i high = _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble);
-            TK_UNROLL for (int r = 0; r < R; r++) {
+            TK_UNROLL
+            for (int r = 0; r < R; r++) {
                 const int8_t *qr = q + (size_t)r * ldq + j * 8;
                 const __m256i a = _mm256_maddubs_epi16(low, _mm256_set1_epi32(tk_load32(qr)));
                 const __m256i b = _mm256_maddubs_epi16(high, _mm256_set1_epi32(tk_load32(qr + 4)));
@@ -192,7 +204,8 @@ TK_INLINE void tk_avx2_part_i4(const uint8_t *w, const int8_t *q, size_t ldq, co
             }
         }
     }
-    TK_UNROLL for (int i = 0; i < 2 * R; i++) {
+    TK_UNROLL
+    for (int i = 0; i < 2 * R; i++) {
         dot[i] = _mm256_add_epi32(dot[i], _mm256_madd_epi16(words[i], _mm256_set1_epi16(1)));
     }
 }
@@ -203,9 +216,13 @@ TK_INLINE void tk_avx2_part_i4(const uint8_t *w, const int8_t *q, size_t ldq, co
 #define TK_GEMM256_BIAS_I8 0
 #include "tk_gemm256.h"
 
-static void tk_avx2_gemm_i8(const tk_qgemm *a, size_t panel0, size_t panel1) { tk_gemm256(a, panel0, panel1, 0); }
+static void tk_avx2_gemm_i8(const tk_qgemm *a, size_t panel0, size_t panel1) {
+    tk_gemm256(a, panel0, panel1, 0);
+}
 
-static void tk_avx2_gemm_i4(const tk_qgemm *a, size_t panel0, size_t panel1) { tk_gemm256(a, panel0, panel1, 1); }
+static void tk_avx2_gemm_i4(const tk_qgemm *a, size_t panel0, size_t panel1) {
+    tk_gemm256(a, panel0, panel1, 1);
+}
 
 const tk_kernels tk_kernels_avx2 = {
     .name = "avx2",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AVX-512 with VNNI (F, BW, VL, DQ, VNNI): one 64-byte weight load covers 16 outputs x 4 k, the 16 striped lanes of
-// a reduction are one register.
+// AVX-512 with VNNI (F, BW, VL, DQ, VNNI): one 64-byte weight load covers 16 outputs x 4 k, the 16 striped
+// lanes of a reduction are one register.
 
 #include "tk_internal.h"
 
@@ -11,7 +11,8 @@
 
 #if defined(__clang__)
 #pragma clang attribute push( \
-    __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"))), apply_to = function)
+    __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"))), \
+    apply_to = function)
 #else
 #pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
 #endif
@@ -19,7 +20,7 @@
 // How far ahead of the weights in use to prefetch; measured on Zen 5 with one thread.
 #define TK_PREFETCH_BYTES(rows) ((rows) <= 2 ? 4096 : 8192)
 
-// ---- The primitives of tk_rows.h -------------------------------------------------------------------------------
+// ---- The primitives of tk_rows.h --------------------------------------------------------------------------
 
 typedef __m512 tk_v;
 #define TK_V_SCORES 16
@@ -35,7 +36,9 @@ TK_INLINE tk_v tk_v_load(const float *p) { return _mm512_loadu_ps(p); }
 TK_INLINE void tk_v_store(float *p, tk_v v) { _mm512_storeu_ps(p, v); }
 TK_INLINE tk_v tk_v_load_n(const float *p, size_t n) { return _mm512_maskz_loadu_ps(tk512_mask(n), p); }
 TK_INLINE void tk_v_store_n(float *p, size_t n, tk_v v) { _mm512_mask_storeu_ps(p, tk512_mask(n), v); }
-TK_INLINE tk_v tk_v_load_half(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+TK_INLINE tk_v tk_v_load_half(const uint16_t *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
 TK_INLINE void tk_v_store_half(uint16_t *p, tk_v v) {
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
 }
@@ -90,31 +93,37 @@ TK_INLINE float tk_v_tree(tk_v v) {
 
 TK_INLINE void tk_v_trees(const tk_v v[16], float scale, float *out) {
     __m512 a[8], b[4], c[2];
-    TK_UNROLL for (int i = 0; i < 8; i++) {
+    TK_UNROLL
+    for (int i = 0; i < 8; i++) {
         // Slot s takes vector s % 4 * 4 + s / 4, so that the last shuffle leaves natural order.
         const __m512 x = v[(2 * i) % 4 * 4 + (2 * i) / 4], y = v[(2 * i + 1) % 4 * 4 + (2 * i + 1) / 4];
         a[i] = _mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x44), _mm512_shuffle_f32x4(x, y, 0xee));
     }
-    TK_UNROLL for (int i = 0; i < 4; i++) {
+    TK_UNROLL
+    for (int i = 0; i < 4; i++) {
         const __m512 x = a[2 * i], y = a[2 * i + 1];
         b[i] = _mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x88), _mm512_shuffle_f32x4(x, y, 0xdd));
     }
-    TK_UNROLL for (int i = 0; i < 2; i++) {
+    TK_UNROLL
+    for (int i = 0; i < 2; i++) {
         const __m512 x = b[2 * i], y = b[2 * i + 1];
         c[i] = _mm512_add_ps(_mm512_shuffle_ps(x, y, 0x44), _mm512_shuffle_ps(x, y, 0xee));
     }
-    const __m512 sums = _mm512_add_ps(_mm512_shuffle_ps(c[0], c[1], 0x88), _mm512_shuffle_ps(c[0], c[1], 0xdd));
+    const __m512 sums =
+        _mm512_add_ps(_mm512_shuffle_ps(c[0], c[1], 0x88), _mm512_shuffle_ps(c[0], c[1], 0xdd));
     _mm512_storeu_ps(out, _mm512_mul_ps(_mm512_set1_ps(scale), sums));
 }
 
 #include "tk_rows.h"
 
-// ---- Quantised matrix products ---------------------------------------------------------------------------------
+// ---- Quantised matrix products ----------------------------------------------------------------------------
 
-// One panel times R <= 8 rows. dpbusd wants an unsigned first operand: an int8 weight enters as w + 128 (its top bit
-// flipped), a nibble as stored, w + 8; the accumulators start at -128 or -8 times the activations' sum to undo it.
-TK_INLINE void tk512_gemm_q_block(const tk_qgemm *a, size_t panel, size_t row, const int R, const int four_bit) {
-    const int S = R == 1 ? 4 : R <= 3 ? 2 : 1;  // accumulators per row, to hide the latency of dpbusd
+// One panel times R <= 8 rows. dpbusd wants an unsigned first operand: an int8 weight enters as w + 128 (its
+// top bit flipped), a nibble as stored, w + 8; the accumulators start at -128 or -8 times the activations'
+// sum to undo it.
+TK_INLINE void tk512_gemm_q_block(const tk_qgemm *a, size_t panel, size_t row, const int R,
+                                  const int four_bit) {
+    const int S = R == 1 ? 4 : R <= 3 ? 2 : 1; // accumulators per row, to hide the latency of dpbusd
     const size_t groups = a->kp / a->ga, per_scale = a->gw / a->ga, parts = a->ga / 32;
     const uint8_t *w = (const uint8_t *)a->w + panel * a->kp * (four_bit ? 8 : 16);
     const uint16_t *ws = a->wscales + panel * (a->kp / a->gw) * 16;
@@ -124,22 +133,27 @@ TK_INLINE void tk512_gemm_q_block(const tk_qgemm *a, size_t panel, size_t row, c
     const __m512i flip = _mm512_set1_epi8((char)0x80), nibble = _mm512_set1_epi8(15);
 
     __m512 acc[8], wscale = _mm512_setzero_ps();
-    TK_UNROLL for (int r = 0; r < R; r++) acc[r] = _mm512_setzero_ps();
+    TK_UNROLL
+    for (int r = 0; r < R; r++) acc[r] = _mm512_setzero_ps();
     size_t until_scale = 0;
     for (size_t g = 0; g < groups; g++) {
         __m512i dot[8];
-        TK_UNROLL for (int i = 0; i < R * S; i++) {
-            dot[i] = i % S != 0 ? _mm512_setzero_si512()
-                                : _mm512_set1_epi32(sums[(size_t)(i / S) * a->lds + g] * (four_bit ? -8 : -128));
+        TK_UNROLL
+        for (int i = 0; i < R * S; i++) {
+            dot[i] = i % S != 0
+                         ? _mm512_setzero_si512()
+                         : _mm512_set1_epi32(sums[(size_t)(i / S) * a->lds + g] * (four_bit ? -8 : -128));
         }
         for (size_t part = 0; part < parts; part++) {
             if (four_bit) {
-                TK_UNROLL for (int j = 0; j < 4; j++) {
+                TK_UNROLL
+                for (int j = 0; j < 4; j++) {
                     const __m512i both = _mm512_loadu_si512(w + j * 64);
                     _mm_prefetch((const char *)w + j * 64 + TK_PREFETCH_BYTES(R), _MM_HINT_T0);
                     const __m512i low = _mm512_and_si512(both, nibble);
                     const __m512i high = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
-                    TK_UNROLL for (int r = 0; r < R; r++) {
+                    TK_UNROLL
+                    for (int r = 0; r < R; r++) {
                         const int8_t *qr = q + (size_t)r * a->ldq + j * 8;
                         const int at = r * S + j % S, at2 = r * S + (j + S / 2) % S;
                         dot[at] = _mm512_dpbusd_epi32(dot[at], low, _mm512_set1_epi32(tk_load32(qr)));
@@ -148,10 +162,12 @@ TK_INLINE void tk512_gemm_q_block(const tk_qgemm *a, size_t panel, size_t row, c
                 }
                 w += 256;
             } else {
-                TK_UNROLL for (int j = 0; j < 8; j++) {
+                TK_UNROLL
+                for (int j = 0; j < 8; j++) {
                     const __m512i wv = _mm512_xor_si512(_mm512_loadu_si512(w + j * 64), flip);
                     _mm_prefetch((const char *)w + j * 64 + TK_PREFETCH_BYTES(R), _MM_HINT_T0);
-                    TK_UNROLL for (int r = 0; r < R; r++) {
+                    TK_UNROLL
+                    for (int r = 0; r < R; r++) {
                         const int8_t *qr = q + (size_t)r * a->ldq + j * 4;
                         const int at = r * S + j % S;
                         dot[at] = _mm512_dpbusd_epi32(dot[at], wv, _mm512_set1_epi32(tk_load32(qr)));
@@ -167,14 +183,17 @@ TK_INLINE void tk512_gemm_q_block(const tk_qgemm *a, size_t panel, size_t row, c
             until_scale = per_scale;
         }
         until_scale--;
-        TK_UNROLL for (int r = 0; r < R; r++) {
+        TK_UNROLL
+        for (int r = 0; r < R; r++) {
             __m512i total = dot[r * S];
-            TK_UNROLL for (int i = 1; i < S; i++) total = _mm512_add_epi32(total, dot[r * S + i]);
+            TK_UNROLL
+            for (int i = 1; i < S; i++) total = _mm512_add_epi32(total, dot[r * S + i]);
             const __m512 scale = _mm512_mul_ps(wscale, _mm512_set1_ps(as[(size_t)r * a->lds + g]));
             acc[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(total), scale, acc[r]);
         }
     }
-    TK_UNROLL for (int r = 0; r < R; r++) _mm512_storeu_ps(a->y + (row + (size_t)r) * a->ldy + panel * 16, acc[r]);
+    TK_UNROLL
+    for (int r = 0; r < R; r++) _mm512_storeu_ps(a->y + (row + (size_t)r) * a->ldy + panel * 16, acc[r]);
 }
 
 TK_INLINE void tk512_gemm_q(const tk_qgemm *a, size_t panel0, size_t panel1, const int four_bit) {
@@ -200,9 +219,13 @@ TK_INLINE void tk512_gemm_q(const tk_qgemm *a, size_t panel0, size_t panel1, con
     }
 }
 
-static void tk512_gemm_i8(const tk_qgemm *a, size_t panel0, size_t panel1) { tk512_gemm_q(a, panel0, panel1, 0); }
+static void tk512_gemm_i8(const tk_qgemm *a, size_t panel0, size_t panel1) {
+    tk512_gemm_q(a, panel0, panel1, 0);
+}
 
-static void tk512_gemm_i4(const tk_qgemm *a, size_t panel0, size_t panel1) { tk512_gemm_q(a, panel0, panel1, 1); }
+static void tk512_gemm_i4(const tk_qgemm *a, size_t panel0, size_t panel1) {
+    tk512_gemm_q(a, panel0, panel1, 1);
+}
 
 const tk_kernels tk_kernels_avx512vnni = {
     .name = "avx512vnni",

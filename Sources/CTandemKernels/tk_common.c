@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Helpers outside the dispatch tables. Transcendental functions are built from IEEE operations alone, so that every
-// machine gets the same bits whatever its C library.
+// Helpers outside the dispatch tables. Transcendental functions are built from IEEE operations alone, so that
+// every machine gets the same bits whatever its C library.
 
 #include "tk_internal.h"
 
 #include <math.h>
 
-// ---- Logarithm and RoPE tables -----------------------------------------------------------------------------------
+// ---- Logarithm and RoPE tables ----------------------------------------------------------------------------
 
 double tk_log_ref(double x) {
     if (x != x || x < 0) return (double)NAN;
@@ -66,8 +66,8 @@ void tk_rope_frequencies(float base, size_t half, float *out) {
     }
 }
 
-// Cosine and sine of a float angle. The reduction by pi/2 is exact up to the second constant: the angle is a multiple
-// of 2^-52 unless it is already reduced, so the first fused step leaves no rounding error.
+// Cosine and sine of a float angle. The reduction by pi/2 is exact up to the second constant: the angle is a
+// multiple of 2^-52 unless it is already reduced, so the first fused step leaves no rounding error.
 static void tk_cos_sin(float angle, float *cosine, float *sine) {
     const double a = (double)angle;
     if (!(a > -0x1p+50 && a < 0x1p+50)) {
@@ -96,14 +96,15 @@ void tk_rope_row(size_t position, const float *freq, size_t half, float *out) {
     for (size_t i = 0; i < half; i++) tk_cos_sin((float)position * freq[i], out + i, out + half + i);
 }
 
-// ---- Panels ------------------------------------------------------------------------------------------------------
+// ---- Panels -----------------------------------------------------------------------------------------------
 
 void tk_gather_f32(const float *w, size_t kp, size_t n, size_t k, float *out) {
     const float *panel = w + n / 16 * kp * 16 + n % 16;
     for (size_t i = 0; i < k; i++) out[i] = panel[i * 16];
 }
 
-void tk_gather_i8(const void *w, const uint16_t *wscales, size_t kp, size_t gw, size_t n, size_t k, float *out) {
+void tk_gather_i8(const void *w, const uint16_t *wscales, size_t kp, size_t gw, size_t n, size_t k,
+                  float *out) {
     const int8_t *panel = (const int8_t *)w + n / 16 * kp * 16 + n % 16 * 4;
     const uint16_t *scales = wscales + n / 16 * (kp / gw) * 16 + n % 16;
     for (size_t first = 0; first < k; first += gw) {
@@ -113,7 +114,8 @@ void tk_gather_i8(const void *w, const uint16_t *wscales, size_t kp, size_t gw, 
     }
 }
 
-void tk_gather_i4(const void *w, const uint16_t *wscales, size_t kp, size_t gw, size_t n, size_t k, float *out) {
+void tk_gather_i4(const void *w, const uint16_t *wscales, size_t kp, size_t gw, size_t n, size_t k,
+                  float *out) {
     const uint8_t *panel = (const uint8_t *)w + n / 16 * kp * 8 + n % 16 * 4;
     const uint16_t *scales = wscales + n / 16 * (kp / gw) * 16 + n % 16;
     for (size_t first = 0; first < k; first += gw) {

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The frame of the quantised matrix products on 256-bit registers: a panel is two registers wide. The including file
-// defines, for R rows and dot[2 * row + half of the panel],
+// The frame of the quantised matrix products on 256-bit registers: a panel is two registers wide. The
+// including file defines, for R rows and dot[2 * row + half of the panel],
 //
 //   TK_GEMM256_ROWS                         rows of a block that the 16 registers can hold: at most 4
 //   TK_GEMM256_PART_I8(w, q, ldq, R, dot)   adds the products of 32 k
 //   TK_GEMM256_PART_I4(w, q, ldq, R, dot)   likewise, with nibbles taken as stored: value + 8
 //   TK_GEMM256_BIAS_I8                      what PART_I8 adds to every weight: 0 or 128
 
-TK_INLINE void tk_gemm256_block(const tk_qgemm *a, size_t panel, size_t row, const int R, const int four_bit) {
+TK_INLINE void tk_gemm256_block(const tk_qgemm *a, size_t panel, size_t row, const int R,
+                                const int four_bit) {
     const size_t groups = a->kp / a->ga, per_scale = a->gw / a->ga, parts = a->ga / 32;
     const uint8_t *w = (const uint8_t *)a->w + panel * a->kp * (four_bit ? 8 : 16);
     const uint16_t *ws = a->wscales + panel * (a->kp / a->gw) * 16;
@@ -18,12 +19,15 @@ TK_INLINE void tk_gemm256_block(const tk_qgemm *a, size_t panel, size_t row, con
     const int bias = four_bit ? 8 : TK_GEMM256_BIAS_I8;
 
     __m256 acc[8], wscale0 = _mm256_setzero_ps(), wscale1 = _mm256_setzero_ps();
-    TK_UNROLL for (int i = 0; i < 2 * R; i++) acc[i] = _mm256_setzero_ps();
+    TK_UNROLL
+    for (int i = 0; i < 2 * R; i++) acc[i] = _mm256_setzero_ps();
     size_t until_scale = 0;
     for (size_t g = 0; g < groups; g++) {
         __m256i dot[8];
-        TK_UNROLL for (int r = 0; r < R; r++) {
-            dot[2 * r] = bias == 0 ? _mm256_setzero_si256() : _mm256_set1_epi32(-bias * sums[(size_t)r * a->lds + g]);
+        TK_UNROLL
+        for (int r = 0; r < R; r++) {
+            dot[2 * r] =
+                bias == 0 ? _mm256_setzero_si256() : _mm256_set1_epi32(-bias * sums[(size_t)r * a->lds + g]);
             dot[2 * r + 1] = dot[2 * r];
         }
         for (size_t part = 0; part < parts; part++) {
@@ -43,14 +47,17 @@ TK_INLINE void tk_gemm256_block(const tk_qgemm *a, size_t panel, size_t row, con
             until_scale = per_scale;
         }
         until_scale--;
-        TK_UNROLL for (int r = 0; r < R; r++) {
+        TK_UNROLL
+        for (int r = 0; r < R; r++) {
             const __m256 scale = _mm256_set1_ps(as[(size_t)r * a->lds + g]);
-            acc[2 * r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[2 * r]), _mm256_mul_ps(wscale0, scale), acc[2 * r]);
-            acc[2 * r + 1] =
-                _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[2 * r + 1]), _mm256_mul_ps(wscale1, scale), acc[2 * r + 1]);
+            acc[2 * r] =
+                _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[2 * r]), _mm256_mul_ps(wscale0, scale), acc[2 * r]);
+            acc[2 * r + 1] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[2 * r + 1]),
+                                             _mm256_mul_ps(wscale1, scale), acc[2 * r + 1]);
         }
     }
-    TK_UNROLL for (int i = 0; i < 2 * R; i++) {
+    TK_UNROLL
+    for (int i = 0; i < 2 * R; i++) {
         _mm256_storeu_ps(a->y + (row + (size_t)(i / 2)) * a->ldy + panel * 16 + i % 2 * 8, acc[i]);
     }
 }

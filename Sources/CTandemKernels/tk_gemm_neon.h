@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The frame of the quantised matrix products on AArch64: a panel is four registers wide. The including file defines,
-// for R <= TK_GEMM_NEON_ROWS rows and dot[4 * row + quarter of the panel],
+// The frame of the quantised matrix products on AArch64: a panel is four registers wide. The including file
+// defines, for R <= TK_GEMM_NEON_ROWS rows and dot[4 * row + quarter of the panel],
 //
 //   TK_GEMM_NEON_ROWS                        rows of a block that the 32 registers can hold
 //   TK_GEMM_NEON_PART_I8(w, q, ldq, R, dot)  adds the products of 32 k
 //   TK_GEMM_NEON_PART_I4(w, q, ldq, R, dot)  likewise, with nibbles taken as stored: value + 8
-//   TK_GEMM_NEON_PAIRS                       1 where dot holds pairs of partial sums, eight registers to a row:
+//   TK_GEMM_NEON_PAIRS                       1 where dot holds pairs of partial sums, eight registers a row:
 //                                            register 2 * quarter + j holds outputs 4 * quarter + 2 * j (+ 1)
 
 #if TK_GEMM_NEON_PAIRS
@@ -15,7 +15,8 @@
 #define TK_GEMM_NEON_DOTS 4
 #endif
 
-TK_INLINE void tk_gemm_neon_block(const tk_qgemm *a, size_t panel, size_t row, const int R, const int four_bit) {
+TK_INLINE void tk_gemm_neon_block(const tk_qgemm *a, size_t panel, size_t row, const int R,
+                                  const int four_bit) {
     const size_t groups = a->kp / a->ga, per_scale = a->gw / a->ga, parts = a->ga / 32;
     const uint8_t *w = (const uint8_t *)a->w + panel * a->kp * (four_bit ? 8 : 16);
     const uint16_t *ws = a->wscales + panel * (a->kp / a->gw) * 16;
@@ -24,12 +25,15 @@ TK_INLINE void tk_gemm_neon_block(const tk_qgemm *a, size_t panel, size_t row, c
     const int32_t *sums = a->sums + row * a->lds;
 
     float32x4_t acc[4 * TK_GEMM_NEON_ROWS], wscale[4];
-    TK_UNROLL for (int i = 0; i < 4 * R; i++) acc[i] = vdupq_n_f32(0);
-    TK_UNROLL for (int i = 0; i < 4; i++) wscale[i] = vdupq_n_f32(0);
+    TK_UNROLL
+    for (int i = 0; i < 4 * R; i++) acc[i] = vdupq_n_f32(0);
+    TK_UNROLL
+    for (int i = 0; i < 4; i++) wscale[i] = vdupq_n_f32(0);
     size_t until_scale = 0;
     for (size_t g = 0; g < groups; g++) {
         int32x4_t dot[TK_GEMM_NEON_DOTS * TK_GEMM_NEON_ROWS];
-        TK_UNROLL for (int i = 0; i < TK_GEMM_NEON_DOTS * R; i++) dot[i] = vdupq_n_s32(0);
+        TK_UNROLL
+        for (int i = 0; i < TK_GEMM_NEON_DOTS * R; i++) dot[i] = vdupq_n_s32(0);
         for (size_t part = 0; part < parts; part++) {
             if (four_bit) {
                 TK_GEMM_NEON_PART_I4(w, q, a->ldq, R, dot);
@@ -41,15 +45,18 @@ TK_INLINE void tk_gemm_neon_block(const tk_qgemm *a, size_t panel, size_t row, c
             q += 32;
         }
         if (until_scale == 0) {
-            TK_UNROLL for (int i = 0; i < 4; i++) wscale[i] = tk_neon_half(ws + 4 * i);
+            TK_UNROLL
+            for (int i = 0; i < 4; i++) wscale[i] = tk_neon_half(ws + 4 * i);
             ws += 16;
             until_scale = per_scale;
         }
         until_scale--;
-        TK_UNROLL for (int r = 0; r < R; r++) {
+        TK_UNROLL
+        for (int r = 0; r < R; r++) {
             const float32x4_t scale = vdupq_n_f32(as[(size_t)r * a->lds + g]);
             const int32x4_t bias = vdupq_n_s32(four_bit ? 8 * sums[(size_t)r * a->lds + g] : 0);
-            TK_UNROLL for (int i = 0; i < 4; i++) {
+            TK_UNROLL
+            for (int i = 0; i < 4; i++) {
 #if TK_GEMM_NEON_PAIRS
                 int32x4_t total = vpaddq_s32(dot[8 * r + 2 * i], dot[8 * r + 2 * i + 1]);
 #else
@@ -60,7 +67,8 @@ TK_INLINE void tk_gemm_neon_block(const tk_qgemm *a, size_t panel, size_t row, c
             }
         }
     }
-    TK_UNROLL for (int i = 0; i < 4 * R; i++) {
+    TK_UNROLL
+    for (int i = 0; i < 4 * R; i++) {
         vst1q_f32(a->y + (row + (size_t)(i / 4)) * a->ldy + panel * 16 + i % 4 * 4, acc[i]);
     }
 }

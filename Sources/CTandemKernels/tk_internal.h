@@ -43,8 +43,8 @@
 #define TK_ARM64 0
 #endif
 
-// exp: n = round-half-even(x * log2(e)) by adding and subtracting 1.5 * 2^23, r = x - n * ln 2 in two fused steps,
-// a degree-6 polynomial in r with relative error 3.1e-9, and n added to the exponent field.
+// exp: n = round-half-even(x * log2(e)) by adding and subtracting 1.5 * 2^23, r = x - n * ln 2 in two fused
+// steps, a degree-6 polynomial in r with relative error 3.1e-9, and n added to the exponent field.
 #define TK_EXP_MIN (-87.33f)
 #define TK_EXP_MAX 88.72f
 #define TK_EXP_LOG2E 0x1.715476p+0f

@@ -9,8 +9,9 @@
 #include "tk_neon_lanes.h"
 #include "tk_rows.h"
 
-// Two K4 steps of four outputs. The lower half of a weight register gives the pairs (k0 k1, k2 k3) of two outputs, the
-// upper half those of the other two. Two products of at most 128 * 127 fit in 16 bits: the steps are added, then widened.
+// Two K4 steps of four outputs. The lower half of a weight register gives the pairs (k0 k1, k2 k3) of two
+// outputs, the upper half those of the other two. Two products of at most 128 * 127 fit in 16 bits: the steps
+// are added, then widened.
 TK_INLINE void tk_neon_accumulate(int8x16_t w0, int8x16_t w1, int8x8_t q0, int8x8_t q1, int32x4_t dot[2]) {
     const int16x8_t low = vmlal_s8(vmull_s8(vget_low_s8(w0), q0), vget_low_s8(w1), q1);
     const int16x8_t high = vmlal_s8(vmull_s8(vget_high_s8(w0), q0), vget_high_s8(w1), q1);
@@ -18,18 +19,23 @@ TK_INLINE void tk_neon_accumulate(int8x16_t w0, int8x16_t w1, int8x8_t q0, int8x
     dot[1] = vpadalq_s16(dot[1], high);
 }
 
-TK_INLINE int8x8_t tk_neon_broadcast(const int8_t *q) { return vreinterpret_s8_s32(vdup_n_s32(tk_load32(q))); }
+TK_INLINE int8x8_t tk_neon_broadcast(const int8_t *q) {
+    return vreinterpret_s8_s32(vdup_n_s32(tk_load32(q)));
+}
 
 TK_INLINE void tk_neon_part_i8(const uint8_t *w, const int8_t *q, size_t ldq, const int R, int32x4_t dot[]) {
     for (int j = 0; j < 8; j += 2) {
         __builtin_prefetch(w + j * 64 + 1024);
         __builtin_prefetch(w + j * 64 + 1088);
-        TK_UNROLL for (int i = 0; i < 4; i++) {
+        TK_UNROLL
+        for (int i = 0; i < 4; i++) {
             const int8x16_t w0 = vreinterpretq_s8_u8(vld1q_u8(w + j * 64 + i * 16));
             const int8x16_t w1 = vreinterpretq_s8_u8(vld1q_u8(w + j * 64 + 64 + i * 16));
-            TK_UNROLL for (int r = 0; r < R; r++) {
+            TK_UNROLL
+            for (int r = 0; r < R; r++) {
                 const int8_t *qr = q + (size_t)r * ldq + j * 4;
-                tk_neon_accumulate(w0, w1, tk_neon_broadcast(qr), tk_neon_broadcast(qr + 4), dot + 8 * r + 2 * i);
+                tk_neon_accumulate(w0, w1, tk_neon_broadcast(qr), tk_neon_broadcast(qr + 4),
+                                   dot + 8 * r + 2 * i);
             }
         }
     }
@@ -38,13 +44,16 @@ TK_INLINE void tk_neon_part_i8(const uint8_t *w, const int8_t *q, size_t ldq, co
 TK_INLINE void tk_neon_part_i4(const uint8_t *w, const int8_t *q, size_t ldq, const int R, int32x4_t dot[]) {
     for (int j = 0; j < 4; j++) {
         __builtin_prefetch(w + j * 64 + 1024);
-        TK_UNROLL for (int i = 0; i < 4; i++) {
+        TK_UNROLL
+        for (int i = 0; i < 4; i++) {
             const uint8x16_t both = vld1q_u8(w + j * 64 + i * 16);
             const int8x16_t low = vreinterpretq_s8_u8(vandq_u8(both, vdupq_n_u8(15)));
             const int8x16_t high = vreinterpretq_s8_u8(vshrq_n_u8(both, 4));
-            TK_UNROLL for (int r = 0; r < R; r++) {
+            TK_UNROLL
+            for (int r = 0; r < R; r++) {
                 const int8_t *qr = q + (size_t)r * ldq + j * 8;
-                tk_neon_accumulate(low, high, tk_neon_broadcast(qr), tk_neon_broadcast(qr + 4), dot + 8 * r + 2 * i);
+                tk_neon_accumulate(low, high, tk_neon_broadcast(qr), tk_neon_broadcast(qr + 4),
+                                   dot + 8 * r + 2 * i);
             }
         }
     }
@@ -56,9 +65,13 @@ TK_INLINE void tk_neon_part_i4(const uint8_t *w, const int8_t *q, size_t ldq, co
 #define TK_GEMM_NEON_PART_I4 tk_neon_part_i4
 #include "tk_gemm_neon.h"
 
-static void tk_neon_gemm_i8(const tk_qgemm *a, size_t panel0, size_t panel1) { tk_gemm_neon(a, panel0, panel1, 0); }
+static void tk_neon_gemm_i8(const tk_qgemm *a, size_t panel0, size_t panel1) {
+    tk_gemm_neon(a, panel0, panel1, 0);
+}
 
-static void tk_neon_gemm_i4(const tk_qgemm *a, size_t panel0, size_t panel1) { tk_gemm_neon(a, panel0, panel1, 1); }
+static void tk_neon_gemm_i4(const tk_qgemm *a, size_t panel0, size_t panel1) {
+    tk_gemm_neon(a, panel0, panel1, 1);
+}
 
 const tk_kernels tk_kernels_neon = {
     .name = "neon",

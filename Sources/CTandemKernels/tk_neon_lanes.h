@@ -55,7 +55,9 @@ TK_INLINE void tk_v_store_half(uint16_t *p, tk_v v) {
     vst1_u16(p + 8, vreinterpret_u16_f16(vcvt_f16_f32(v.c)));
     vst1_u16(p + 12, vreinterpret_u16_f16(vcvt_f16_f32(v.d)));
 }
-TK_INLINE float32x4_t tk_neon_bfloat(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
+TK_INLINE float32x4_t tk_neon_bfloat(const uint16_t *p) {
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+}
 TK_INLINE tk_v tk_v_load_bfloat(const uint16_t *p) {
     return (tk_v){tk_neon_bfloat(p), tk_neon_bfloat(p + 4), tk_neon_bfloat(p + 8), tk_neon_bfloat(p + 12)};
 }
@@ -126,7 +128,8 @@ TK_INLINE float tk_v_tree(tk_v v) {
 }
 
 TK_INLINE float32x4_t tk_neon_fold2(float32x4_t x, float32x4_t y) {
-    return vaddq_f32(vcombine_f32(vget_low_f32(x), vget_low_f32(y)), vcombine_f32(vget_high_f32(x), vget_high_f32(y)));
+    return vaddq_f32(vcombine_f32(vget_low_f32(x), vget_low_f32(y)),
+                     vcombine_f32(vget_high_f32(x), vget_high_f32(y)));
 }
 
 TK_INLINE void tk_v_trees(const tk_v v[4], float scale, float *out) {

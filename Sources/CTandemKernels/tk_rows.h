@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Everything but the quantised matrix products, written once over `tk_v`: the 16 striped lanes of the contract, in
-// however many registers an instruction set needs. An instruction set defines these, then includes this file once:
+// Everything but the quantised matrix products, written once over `tk_v`: the 16 striped lanes of the
+// contract, in however many registers an instruction set needs. An instruction set defines these, then
+// includes this file once:
 //
 //   tk_v                    sixteen floats
 //   TK_V_SCORES             dot products to keep in registers at once (a multiple of TK_V_HEADS, at most 16)
@@ -51,22 +52,26 @@ TK_INLINE tk_v tk_v_exp(tk_v x) {
     return tk_v_where_nan(x, x, y);
 }
 
-// ---- Float matrix product --------------------------------------------------------------------------------------
+// ---- Float matrix product ---------------------------------------------------------------------------------
 
 TK_INLINE void tk_rows_gemm_block(const tk_fgemm *a, size_t panel, size_t row, const int R, const int P) {
     const float *w = a->w + panel * a->k * 16;
     const float *x = a->x + row * a->ldx;
     tk_v acc[16];
-    TK_UNROLL for (int i = 0; i < R * P; i++) acc[i] = tk_v_set1(0.0f);
+    TK_UNROLL
+    for (int i = 0; i < R * P; i++) acc[i] = tk_v_set1(0.0f);
     for (size_t k = 0; k < a->k; k++) {
-        TK_UNROLL for (int p = 0; p < P; p++) {
+        TK_UNROLL
+        for (int p = 0; p < P; p++) {
             const tk_v wv = tk_v_load(w + (size_t)p * a->k * 16 + k * 16);
-            TK_UNROLL for (int r = 0; r < R; r++) {
+            TK_UNROLL
+            for (int r = 0; r < R; r++) {
                 acc[r * P + p] = tk_v_fma(tk_v_set1(x[(size_t)r * a->ldx + k]), wv, acc[r * P + p]);
             }
         }
     }
-    TK_UNROLL for (int i = 0; i < R * P; i++) {
+    TK_UNROLL
+    for (int i = 0; i < R * P; i++) {
         tk_v_store(a->y + (row + (size_t)(i / P)) * a->ldy + (panel + (size_t)(i % P)) * 16, acc[i]);
     }
 }
@@ -92,10 +97,10 @@ static void tk_rows_gemm_f32(const tk_fgemm *a, size_t panel0, size_t panel1) {
     }
 }
 
-// ---- Element-wise and row-wise ---------------------------------------------------------------------------------
+// ---- Element-wise and row-wise ----------------------------------------------------------------------------
 
-static void tk_rows_quantize(const float *x, size_t ldx, size_t rows, size_t k, size_t kp, size_t ga, int8_t *q,
-                             size_t ldq, float *scales, int32_t *sums, size_t lds) {
+static void tk_rows_quantize(const float *x, size_t ldx, size_t rows, size_t k, size_t kp, size_t ga,
+                             int8_t *q, size_t ldq, float *scales, int32_t *sums, size_t lds) {
     for (size_t row = 0; row < rows; row++) {
         for (size_t g = 0; g < kp / ga; g++) {
             const size_t first = g * ga, valid = first < k ? tk_min(ga, k - first) : 0;
@@ -108,7 +113,8 @@ static void tk_rows_quantize(const float *x, size_t ldx, size_t rows, size_t k, 
             const float amax = tk_v_peak(peak);
             const tk_v inverse = tk_v_set1(amax > 0 ? 127.0f / amax : 0.0f);
             size_t i = 0;
-            for (; i < valid; i += 16) tk_v_store_q8(out + i, tk_v_mul(tk_v_load_some(in + i, valid - i), inverse));
+            for (; i < valid; i += 16)
+                tk_v_store_q8(out + i, tk_v_mul(tk_v_load_some(in + i, valid - i), inverse));
             if (i < ga) memset(out + i, 0, ga - i);
             scales[row * lds + g] = amax / 127.0f;
             sums[row * lds + g] = tk_v_sum_q8(out, ga);
@@ -216,7 +222,7 @@ static size_t tk_rows_argmax(const float *x, size_t n) {
     return 0;
 }
 
-// ---- Attention -------------------------------------------------------------------------------------------------
+// ---- Attention --------------------------------------------------------------------------------------------
 
 TK_INLINE tk_v tk_rows_kv(const void *base, size_t index, const int half_floats) {
     if (half_floats) return tk_v_load_half((const uint16_t *)base + index);
@@ -232,24 +238,30 @@ TK_INLINE void tk_rows_scores(const tk_attention *a, size_t head, const int H, c
     for (size_t t0 = 0; t0 < count; t0 += (size_t)T) {
         size_t at[TK_V_SCORES];
         // Past the end the last key is read again; those scores are never used.
-        TK_UNROLL for (int t = 0; t < T; t++) {
+        TK_UNROLL
+        for (int t = 0; t < T; t++) {
             at[t] = (a->begin + tk_min(t0 + (size_t)t, count - 1)) * a->stride;
         }
         tk_v acc[TK_V_SCORES];
-        TK_UNROLL for (int i = 0; i < TK_V_SCORES; i++) acc[i] = tk_v_set1(0.0f);
+        TK_UNROLL
+        for (int i = 0; i < TK_V_SCORES; i++) acc[i] = tk_v_set1(0.0f);
         for (size_t c = 0; c < a->stride; c += 16) {
             tk_v qv[TK_V_HEADS];
-            TK_UNROLL for (int h = 0; h < H; h++) {
+            TK_UNROLL
+            for (int h = 0; h < H; h++) {
                 qv[h] = c < a->hd ? tk_v_load_some(q + (size_t)h * a->ldq + c, a->hd - c) : tk_v_set1(0.0f);
             }
-            TK_UNROLL for (int t = 0; t < T; t++) {
+            TK_UNROLL
+            for (int t = 0; t < T; t++) {
                 const tk_v kv = tk_rows_kv(a->k, at[t] + c, half_floats);
-                TK_UNROLL for (int h = 0; h < H; h++) acc[h * T + t] = tk_v_fma(qv[h], kv, acc[h * T + t]);
+                TK_UNROLL
+                for (int h = 0; h < H; h++) acc[h * T + t] = tk_v_fma(qv[h], kv, acc[h * T + t]);
             }
         }
         float s[TK_V_SCORES];
         tk_v_trees(acc, a->scale, s);
-        TK_UNROLL for (int h = 0; h < H; h++) {
+        TK_UNROLL
+        for (int h = 0; h < H; h++) {
             memcpy(scores + (size_t)h * padded + t0, s + h * T, (size_t)T * sizeof(float));
         }
     }
@@ -261,17 +273,22 @@ TK_INLINE void tk_rows_values_block(const tk_attention *a, size_t head, size_t c
     const size_t count = a->end - a->begin, padded = (count + 15) / 16 * 16;
     const float *p = a->scores + head * padded;
     tk_v acc[TK_V_VALUES];
-    TK_UNROLL for (int i = 0; i < H * C; i++) acc[i] = tk_v_set1(0.0f);
+    TK_UNROLL
+    for (int i = 0; i < H * C; i++) acc[i] = tk_v_set1(0.0f);
     for (size_t t = 0; t < count; t++) {
         tk_v v[4];
         const size_t at = (a->begin + t) * a->stride + column;
-        TK_UNROLL for (int c = 0; c < C; c++) v[c] = tk_rows_kv(a->v, at + (size_t)c * 16, half_floats);
-        TK_UNROLL for (int h = 0; h < H; h++) {
+        TK_UNROLL
+        for (int c = 0; c < C; c++) v[c] = tk_rows_kv(a->v, at + (size_t)c * 16, half_floats);
+        TK_UNROLL
+        for (int h = 0; h < H; h++) {
             const tk_v weight = tk_v_set1(p[(size_t)h * padded + t]);
-            TK_UNROLL for (int c = 0; c < C; c++) acc[h * C + c] = tk_v_fma(weight, v[c], acc[h * C + c]);
+            TK_UNROLL
+            for (int c = 0; c < C; c++) acc[h * C + c] = tk_v_fma(weight, v[c], acc[h * C + c]);
         }
     }
-    TK_UNROLL for (int i = 0; i < H * C; i++) {
+    TK_UNROLL
+    for (int i = 0; i < H * C; i++) {
         const size_t at = column + (size_t)(i % C) * 16;
         float *out = a->out + (head + (size_t)(i / C)) * a->ldo + at;
         if (at < a->hd) tk_v_store_some(out, a->hd - at, tk_v_mul(acc[i], tk_v_set1(inverse[i / C])));
@@ -297,7 +314,8 @@ TK_INLINE void tk_rows_attend(const tk_attention *a, size_t head, const int H, c
             tk_rows_values_block(a, head, column, inverse, H, 2, half_floats);
         }
     }
-    for (; column < a->stride; column += 16) tk_rows_values_block(a, head, column, inverse, H, 1, half_floats);
+    for (; column < a->stride; column += 16)
+        tk_rows_values_block(a, head, column, inverse, H, 1, half_floats);
 }
 
 TK_INLINE void tk_rows_attention_of(const tk_attention *a, const int half_floats) {
@@ -319,7 +337,7 @@ static void tk_rows_attention(const tk_attention *a) {
     }
 }
 
-// ---- Conversions -----------------------------------------------------------------------------------------------
+// ---- Conversions ------------------------------------------------------------------------------------------
 
 static void tk_rows_f32_from_f16(const uint16_t *x, size_t n, float *y) {
     size_t i = 0;
@@ -344,7 +362,7 @@ static void tk_rows_f32_from_bf16(const uint16_t *x, size_t n, float *y) {
 
 // The members of a table that this file provides.
 #define TK_ROWS_MEMBERS \
-    .gemm_f32 = tk_rows_gemm_f32, .quantize = tk_rows_quantize, .rmsnorm = tk_rows_rmsnorm, .rope = tk_rows_rope, \
-    .swiglu = tk_rows_swiglu, .add = tk_rows_add, .attention = tk_rows_attention, .softmax = tk_rows_softmax, \
-    .argmax = tk_rows_argmax, .f32_from_f16 = tk_rows_f32_from_f16, .f16_from_f32 = tk_rows_f16_from_f32, \
-    .f32_from_bf16 = tk_rows_f32_from_bf16
+    .gemm_f32 = tk_rows_gemm_f32, .quantize = tk_rows_quantize, .rmsnorm = tk_rows_rmsnorm, \
+    .rope = tk_rows_rope, .swiglu = tk_rows_swiglu, .add = tk_rows_add, .attention = tk_rows_attention, \
+    .softmax = tk_rows_softmax, .argmax = tk_rows_argmax, .f32_from_f16 = tk_rows_f32_from_f16, \
+    .f16_from_f32 = tk_rows_f16_from_f32, .f32_from_bf16 = tk_rows_f32_from_bf16

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The specification of every kernel: clear first, fast second. Whatever another table does, it must give the bits
-// this one gives. Fused operations are spelled fmaf; everything else is one IEEE operation per operator.
+// The specification of every kernel: clear first, fast second. Whatever another table does, it must give the
+// bits this one gives. Fused operations are spelled fmaf; everything else is one IEEE operation per operator.
 
 #include "tk_internal.h"
 
@@ -29,11 +29,12 @@ float tk_expf_ref(float x) {
     p = fmaf(p, r, TK_EXP_C2);
     p = fmaf(p, r, 1.0f);
     p = fmaf(p, r, 1.0f);
-    // The low bits of `shifted` hold n; the product p * 2^n is exact because both ends of the range stay normal.
+    // The low bits of `shifted` hold n; the product p * 2^n is exact because both ends of the range stay
+    // normal.
     return tk_float(tk_bits(p) + (tk_bits(shifted) << 23));
 }
 
-// ---- Matrix products -------------------------------------------------------------------------------------------
+// ---- Matrix products --------------------------------------------------------------------------------------
 
 static void tk_scalar_dot_i8(const int8_t *w, const int8_t *q, size_t count, int32_t dots[16]) {
     for (size_t n = 0; n < 16; n++) dots[n] = 0;
@@ -107,8 +108,8 @@ static void tk_scalar_gemm_f32(const tk_fgemm *a, size_t panel0, size_t panel1) 
     }
 }
 
-static void tk_scalar_quantize(const float *x, size_t ldx, size_t rows, size_t k, size_t kp, size_t ga, int8_t *q,
-                               size_t ldq, float *scales, int32_t *sums, size_t lds) {
+static void tk_scalar_quantize(const float *x, size_t ldx, size_t rows, size_t k, size_t kp, size_t ga,
+                               int8_t *q, size_t ldq, float *scales, int32_t *sums, size_t lds) {
     for (size_t row = 0; row < rows; row++) {
         for (size_t g = 0; g < kp / ga; g++) {
             const size_t first = g * ga;
@@ -139,7 +140,7 @@ static void tk_scalar_quantize(const float *x, size_t ldx, size_t rows, size_t k
     }
 }
 
-// ---- Element-wise and row-wise ---------------------------------------------------------------------------------
+// ---- Element-wise and row-wise ----------------------------------------------------------------------------
 
 static void tk_scalar_rmsnorm(const float *x, const float *w, float eps, size_t n, float *y) {
     float lanes[16] = {0};
@@ -197,7 +198,7 @@ static size_t tk_scalar_argmax(const float *x, size_t n) {
     return 0;
 }
 
-// ---- Attention -------------------------------------------------------------------------------------------------
+// ---- Attention --------------------------------------------------------------------------------------------
 
 static float tk_scalar_kv(const void *base, int type, size_t index) {
     if (type == TK_KV_F16) return tk_f32_from_f16(((const uint16_t *)base)[index]);
@@ -233,13 +234,14 @@ static void tk_scalar_attention(const tk_attention *a) {
         for (size_t i = 0; i < a->hd; i++) out[i] = 0;
         for (size_t t = 0; t < count; t++) {
             const size_t at = (a->begin + t) * a->stride;
-            for (size_t i = 0; i < a->hd; i++) out[i] = fmaf(p[t], tk_scalar_kv(a->v, a->type, at + i), out[i]);
+            for (size_t i = 0; i < a->hd; i++)
+                out[i] = fmaf(p[t], tk_scalar_kv(a->v, a->type, at + i), out[i]);
         }
         for (size_t i = 0; i < a->hd; i++) out[i] *= inverse;
     }
 }
 
-// ---- Conversions -----------------------------------------------------------------------------------------------
+// ---- Conversions ------------------------------------------------------------------------------------------
 
 float tk_f32_from_f16(uint16_t x) {
     const uint32_t sign = (uint32_t)(x & 0x8000) << 16;
@@ -259,8 +261,8 @@ uint16_t tk_f16_from_f32(float x) {
     const uint32_t sign = (u >> 16) & 0x8000;
     const uint32_t magnitude = u & 0x7fffffff;
     if (magnitude > 0x7f800000) return (uint16_t)(sign | 0x7e00 | ((magnitude >> 13) & 0x3ff));
-    if (magnitude >= 0x477ff000) return (uint16_t)(sign | 0x7c00);  // 65520 and above round to infinity
-    if (magnitude >= 0x38800000) {  // normal: rebias, round half to even on the 13 dropped bits
+    if (magnitude >= 0x477ff000) return (uint16_t)(sign | 0x7c00); // 65520 and above round to infinity
+    if (magnitude >= 0x38800000) { // normal: rebias, round half to even on the 13 dropped bits
         const uint32_t rebased = magnitude - (112u << 23);
         return (uint16_t)(sign | ((rebased + 0xfff + ((rebased >> 13) & 1)) >> 13));
     }

@@ -23,7 +23,9 @@ struct AttentionTests {
                     queries, heads: heads, cache: cache, visible: begin..<begin + count, scale: scale)
                 let reference = Table.scalar.attention(
                     queries, heads: heads, cache: cache, visible: begin..<begin + count, scale: scale)
-                #expect(bits(mine) == bits(reference), "\(heads) heads, \(begin)..<\(begin + count), f16: \(half)")
+                #expect(
+                    bits(mine) == bits(reference), "\(heads) heads, \(begin)..<\(begin + count), f16: \(half)"
+                )
             }
         }
     }
@@ -36,7 +38,8 @@ struct AttentionTests {
         let together = table.attention(q, heads: 7, cache: cache, visible: 3..<50, scale: 0.125)
         for head in 0..<7 {
             let slice = head * 64..<(head + 1) * 64
-            let alone = table.attention(Array(q[slice]), heads: 1, cache: cache, visible: 3..<50, scale: 0.125)
+            let alone = table.attention(
+                Array(q[slice]), heads: 1, cache: cache, visible: 3..<50, scale: 0.125)
             #expect(alone == Array(together[slice]))
         }
     }
@@ -68,7 +71,8 @@ struct AttentionTests {
     func single(table: Table) {
         var random = Random(seed: 43)
         let cache = KeyValueCache(positions: 3, headSize: 24, half: false, using: &random)
-        let y = table.attention(random.floats(24, scale: 1e4), heads: 1, cache: cache, visible: 1..<2, scale: 1)
+        let y = table.attention(
+            random.floats(24, scale: 1e4), heads: 1, cache: cache, visible: 1..<2, scale: 1)
         #expect(y == Array(cache.valueFloats[24..<48]))
     }
 }

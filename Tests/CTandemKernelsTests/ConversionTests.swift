@@ -30,7 +30,8 @@ struct ConversionTests {
         }
     }
 
-    @Test("narrowing rounds half to even: values, neighbours of midpoints, overflow, NaN", arguments: Table.all)
+    @Test(
+        "narrowing rounds half to even: values, neighbours of midpoints, overflow, NaN", arguments: Table.all)
     func narrowing(table: Table) {
         var inputs: [Float] = []
         var expected: [UInt16] = []
@@ -58,7 +59,9 @@ struct ConversionTests {
 
     @Test("NaN stays NaN, quiet, with its sign and the payload that fits", arguments: Table.all)
     func nan(table: Table) {
-        let patterns: [UInt32] = [0x7fc0_0000, 0x7f80_0001, 0xff80_0001, 0xffff_ffff, 0x7fa0_2000, 0x7f80_2000]
+        let patterns: [UInt32] = [
+            0x7fc0_0000, 0x7f80_0001, 0xff80_0001, 0xffff_ffff, 0x7fa0_2000, 0x7f80_2000,
+        ]
         let inputs = (0..<20).map { Float(bitPattern: patterns[$0 % patterns.count]) }
         let expected: [UInt16] = [0x7e00, 0x7e00, 0xfe00, 0xffff, 0x7f01, 0x7e01]
         #expect(table.half(fromFloat: inputs) == (0..<20).map { expected[$0 % expected.count] })
@@ -77,7 +80,9 @@ struct ConversionTests {
         #expect(zip(Self.allHalves, wide).allSatisfy { $1.bitPattern == UInt32($0) << 16 })
         for n in 1...40 {
             #expect(table.float(fromBFloat: Array(Self.allHalves[16000..<16000 + n])).count == n)
-            #expect(bits(table.float(fromHalf: Array(Self.allHalves[5000..<5000 + n]))) == bits(Array(Table.scalar.float(fromHalf: Self.allHalves)[5000..<5000 + n])))
+            #expect(
+                bits(table.float(fromHalf: Array(Self.allHalves[5000..<5000 + n])))
+                    == bits(Array(Table.scalar.float(fromHalf: Self.allHalves)[5000..<5000 + n])))
         }
     }
 }

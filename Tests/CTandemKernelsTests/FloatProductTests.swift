@@ -5,7 +5,9 @@ import Testing
 
 @Suite("Float matrix products")
 struct FloatProductTests {
-    static let shapes = [(1, 1), (16, 64), (20, 13), (64, 48), (80, 100), (130, 384)].map { FloatShape(n: $0, k: $1) }
+    static let shapes = [(1, 1), (16, 64), (20, 13), (64, 48), (80, 100), (130, 384)].map {
+        FloatShape(n: $0, k: $1)
+    }
 
     struct FloatShape: Sendable, CustomTestStringConvertible {
         let n: Int
@@ -48,7 +50,9 @@ struct FloatProductTests {
         let y = Table.scalar.product(x, rows: 2, w)
         for row in 0..<2 {
             for n in 0..<shape.n {
-                let terms = (0..<shape.k).map { Double(x[row * shape.k + $0]) * Double(w.values[n * shape.k + $0]) }
+                let terms = (0..<shape.k).map {
+                    Double(x[row * shape.k + $0]) * Double(w.values[n * shape.k + $0])
+                }
                 let magnitude = terms.reduce(0) { $0 + abs($1) }
                 let error = abs(Double(y[row * w.panelCount * 16 + n]) - terms.reduce(0, +))
                 #expect(error <= magnitude * 6e-8 * Double(shape.k))

@@ -82,7 +82,9 @@ struct HelperTests {
             let angle = Float(Double(k) * Double.pi / 2)
             unsafe tk_rope_row(1, [angle], 1, &out)
             let tolerance = 1e-12
-            #expect(abs(Double(out[0]) - cos(Double(angle))) <= abs(cos(Double(angle))) * 6.1e-8 + tolerance * 1e-6)
+            #expect(
+                abs(Double(out[0]) - cos(Double(angle))) <= abs(cos(Double(angle))) * 6.1e-8 + tolerance
+                    * 1e-6)
             #expect(abs(Double(out[1]) - sin(Double(angle))) <= abs(sin(Double(angle))) * 6.1e-8)
         }
         for absurd in [Float.infinity, -.infinity, .nan, 1e30, -1e30, 0x1p50] {

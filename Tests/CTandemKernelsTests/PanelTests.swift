@@ -5,21 +5,28 @@ import Testing
 
 @Suite("Panel layouts")
 struct PanelTests {
-    @Test("gathering a row gives back value * scale", arguments: [(8, 32), (8, 128), (8, 0), (4, 32), (4, 64), (4, 0)])
+    @Test(
+        "gathering a row gives back value * scale",
+        arguments: [(8, 32), (8, 128), (8, 0), (4, 32), (4, 64), (4, 0)])
     func gather(bitWidth: Int, group: Int) {
         var random = Random(seed: 61)
         for (rows, columns) in [(1, 1), (16, 64), (37, 131), (20, 260)] {
-            let w = QuantisedMatrix.random(rows: rows, columns: columns, bits: bitWidth, group: group, using: &random)
+            let w = QuantisedMatrix.random(
+                rows: rows, columns: columns, bits: bitWidth, group: group, using: &random)
             for n in 0..<rows {
                 var out = [Float](repeating: .nan, count: columns)
                 if bitWidth == 4 {
                     unsafe tk_gather_i4(
-                        w.panels.bytes.baseAddress, w.scales.halves, w.paddedColumns, w.group, n, columns, &out)
+                        w.panels.bytes.baseAddress, w.scales.halves, w.paddedColumns, w.group, n, columns,
+                        &out)
                 } else {
                     unsafe tk_gather_i8(
-                        w.panels.bytes.baseAddress, w.scales.halves, w.paddedColumns, w.group, n, columns, &out)
+                        w.panels.bytes.baseAddress, w.scales.halves, w.paddedColumns, w.group, n, columns,
+                        &out)
                 }
-                let expected = (0..<columns).map { Float(w.values[n * columns + $0]) * w.scale(row: n, column: $0) }
+                let expected = (0..<columns).map {
+                    Float(w.values[n * columns + $0]) * w.scale(row: n, column: $0)
+                }
                 #expect(out == expected)
             }
         }

@@ -28,7 +28,9 @@ struct Shape: Sendable, CustomTestStringConvertible {
 struct ProductTests {
     static let rowCounts = Array(1...17) + [40]
 
-    private func activations(_ shape: Shape, rows: Int, paddedColumns: Int, _ random: inout Random) -> Activations {
+    private func activations(_ shape: Shape, rows: Int, paddedColumns: Int, _ random: inout Random)
+        -> Activations
+    {
         var x = random.floats(rows * shape.columns)
         // One row of extremes: every q is 127 or -127.
         for i in 0..<shape.columns { x[i] = i % 3 == 0 ? -1 : 1 }
@@ -45,7 +47,8 @@ struct ProductTests {
             for rows in Self.rowCounts {
                 let x = activations(shape, rows: rows, paddedColumns: w.paddedColumns, &random)
                 #expect(
-                    bits(table.product(x, w)) == bits(Table.scalar.product(x, w)), "int\(bitWidth), \(rows) rows")
+                    bits(table.product(x, w)) == bits(Table.scalar.product(x, w)),
+                    "int\(bitWidth), \(rows) rows")
             }
         }
     }
@@ -60,7 +63,8 @@ struct ProductTests {
             let whole = table.product(x, w)
             let width = w.panelCount * 16
             for row in 0..<17 {
-                #expect(table.product(x, w, rows: row..<row + 1) == Array(whole[row * width..<(row + 1) * width]))
+                #expect(
+                    table.product(x, w, rows: row..<row + 1) == Array(whole[row * width..<(row + 1) * width]))
             }
             for panel in 0..<w.panelCount {
                 let part = table.product(x, w, panels: panel..<panel + 1)
@@ -87,9 +91,11 @@ struct ProductTests {
                     var magnitude = 0.0
                     for k in 0..<shape.columns {
                         let activation =
-                            Double(x.q[row * x.paddedColumns + k]) * Double(x.scales[row * x.groups + k / x.group])
+                            Double(x.q[row * x.paddedColumns + k])
+                            * Double(x.scales[row * x.groups + k / x.group])
                         let term =
-                            activation * Double(w.values[n * shape.columns + k]) * Double(w.scale(row: n, column: k))
+                            activation * Double(w.values[n * shape.columns + k])
+                            * Double(w.scale(row: n, column: k))
                         exact += term
                         magnitude += abs(term)
                     }
@@ -106,14 +112,18 @@ struct ProductTests {
         var random = Random(seed: 3)
         let scales: [UInt16] = [0, 0x8000, 0x7c00, 0xfc00, 0x7e01, 1, 0x7bff, 0x3c00]
         // -128 and -8 are outside what packing writes, but inside what a damaged file may hold.
-        let bytes = (0..<32 * 256).map { _ in Int8(truncatingIfNeeded: random.next() % 3 == 0 ? 128 : random.next()) }
+        let bytes = (0..<32 * 256).map { _ in
+            Int8(truncatingIfNeeded: random.next() % 3 == 0 ? 128 : random.next())
+        }
         let nibbles = bytes.map { Int8((Int($0) & 15) - 8) }
         for (bitWidth, values) in [(8, bytes), (4, nibbles)] {
-            let w = QuantisedMatrix(rows: 32, columns: 256, bits: bitWidth, group: 32, values: values) { n, g in
+            let w = QuantisedMatrix(rows: 32, columns: 256, bits: bitWidth, group: 32, values: values) {
+                n, g in
                 scales[(n * 3 + g) % scales.count]
             }
             let x = Table.scalar.quantize(
-                random.floats(5 * 256) + random.wildFloats(256), rows: 6, columns: 256, paddedColumns: 256, group: 32)
+                random.floats(5 * 256) + random.wildFloats(256), rows: 6, columns: 256, paddedColumns: 256,
+                group: 32)
             #expect(bits(table.product(x, w)) == bits(Table.scalar.product(x, w)), "int\(bitWidth)")
         }
     }

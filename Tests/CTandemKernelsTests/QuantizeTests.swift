@@ -12,10 +12,12 @@ struct QuantizeTests {
             for columns in [1, 15, 16, 17, 63, 64, 65, 100, 128, 200, 383, 384] {
                 let padded = (columns + 127) / 128 * 128
                 for x in [random.floats(3 * columns, scale: 50), random.wildFloats(3 * columns)] {
-                    let mine = table.quantize(x, rows: 3, columns: columns, paddedColumns: padded, group: group)
+                    let mine = table.quantize(
+                        x, rows: 3, columns: columns, paddedColumns: padded, group: group)
                     let scalar = Table.scalar.quantize(
                         x, rows: 3, columns: columns, paddedColumns: padded, group: group)
-                    #expect(mine.q == scalar.q && mine.sums == scalar.sums, "group \(group), \(columns) columns")
+                    #expect(
+                        mine.q == scalar.q && mine.sums == scalar.sums, "group \(group), \(columns) columns")
                     #expect(bits(mine.scales) == bits(scalar.scales), "group \(group), \(columns) columns")
                 }
             }

@@ -23,7 +23,8 @@ struct RowKernelTests {
                 #expect(bits(table.swiglu(gate: a, up: b)) == bits(scalar.swiglu(gate: a, up: b)), message)
                 #expect(bits(table.add(a, b)) == bits(scalar.add(a, b)), message)
                 #expect(
-                    bits(table.softmax(a, inverseTemperature: 0.8)) == bits(scalar.softmax(a, inverseTemperature: 0.8)),
+                    bits(table.softmax(a, inverseTemperature: 0.8))
+                        == bits(scalar.softmax(a, inverseTemperature: 0.8)),
                     message)
                 #expect(table.argmax(a) == scalar.argmax(a), message)
             }
@@ -41,14 +42,18 @@ struct RowKernelTests {
                     let angles = (0..<half).map { _ in Double(random.float()) * 10 }
                     let cosSin = angles.map { Float(cos($0)) } + angles.map { Float(sin($0)) }
                     let y = table.rope(x, heads: heads, stride: stride, half: half, cosSin: cosSin)
-                    let reference = Table.scalar.rope(x, heads: heads, stride: stride, half: half, cosSin: cosSin)
+                    let reference = Table.scalar.rope(
+                        x, heads: heads, stride: stride, half: half, cosSin: cosSin)
                     #expect(bits(y) == bits(reference), "half \(half), extra \(extra), heads \(heads)")
                     for head in 0..<heads {
                         let base = head * stride
                         for i in 0..<half {
                             let (a, b) = (Double(x[base + i]), Double(x[base + half + i]))
-                            #expect(abs(Double(y[base + i]) - (a * cos(angles[i]) - b * sin(angles[i]))) < 3e-7)
-                            #expect(abs(Double(y[base + half + i]) - (b * cos(angles[i]) + a * sin(angles[i]))) < 3e-7)
+                            #expect(
+                                abs(Double(y[base + i]) - (a * cos(angles[i]) - b * sin(angles[i]))) < 3e-7)
+                            #expect(
+                                abs(Double(y[base + half + i]) - (b * cos(angles[i]) + a * sin(angles[i])))
+                                    < 3e-7)
                         }
                         for i in 2 * half..<stride { #expect(y[base + i] == x[base + i]) }
                     }
@@ -82,7 +87,8 @@ struct RowKernelTests {
 
     @Test("softmax of infinities and argmax of ties and NaN are as documented", arguments: Table.all)
     func edges(table: Table) {
-        let masked = table.softmax([-.infinity, 2, 2, -.infinity] + [Float](repeating: -.infinity, count: 20), inverseTemperature: 1)
+        let masked = table.softmax(
+            [-.infinity, 2, 2, -.infinity] + [Float](repeating: -.infinity, count: 20), inverseTemperature: 1)
         #expect(masked[0] == 0 && masked[1] == 0.5 && masked[2] == 0.5 && masked[23] == 0)
 
         #expect(table.argmax([.nan]) == 0)

@@ -5,19 +5,20 @@
 // DETERMINISM CONTRACT. Every table computes the same bits for the same input. The scalar table is the
 // specification; the rules it follows, and every other table must reproduce, are stated per function:
 //   * integer dot products are exact;
-//   * each matrix output has an accumulator of its own, updated in K order by one fused multiply-add per step;
-//   * reductions over a row use 16 striped lanes (element i goes to lane i % 16, in order, by fused multiply-add
-//     or add), then one fixed tree: l[i] += l[i+8] (i<8), l[i] += l[i+4] (i<4), l[i] += l[i+2], l[0] += l[1];
+//   * each matrix output has an accumulator of its own, updated in K order by fused multiply-adds;
+//   * reductions over a row use 16 striped lanes (element i goes to lane i % 16, in order, by fused
+//     multiply-add or add), then one fixed tree: l[i] += l[i+8] (i<8), l[i] += l[i+4] (i<4), l[i] += l[i+2],
+//     l[0] += l[1];
 //   * exp is one polynomial (tk_expf_ref), evaluated with the same fused operations everywhere;
 //   * division and square root are IEEE; no reciprocal estimates; no contraction the source does not spell.
 //
-// A position's result never depends on how many rows, panels or threads took part. A NaN result is a NaN everywhere;
-// its sign and payload are not specified, except in the conversions.
+// A position's result never depends on how many rows, panels or threads took part. A NaN result is a NaN
+// everywhere; its sign and payload are not specified, except in the conversions.
 //
-// LAYOUTS (Formats/tandem-file.md, "Matrix layouts"). A weight matrix W[N, K] is stored in panels of 16 outputs;
-// N is padded with zero rows to a multiple of 16, K with zeros to `kp`.
+// LAYOUTS (Formats/tandem-file.md, "Matrix layouts"). A weight matrix W[N, K] is stored in panels of 16
+// outputs; N is padded with zero rows to a multiple of 16, K with zeros to `kp`.
 //   f32  N16K1:  element (n, k) at float   (n/16)*kp*16 + k*16 + n%16,                               kp = K
-//   i8   N16K4:  element (n, k) at byte    (n/16)*kp*16 + (k/4)*64 + (n%16)*4 + k%4,     signed, in -127...127
+//   i8   N16K4:  element (n, k) at byte    (n/16)*kp*16 + (k/4)*64 + (n%16)*4 + k%4,   signed, -127...127
 //   i4   N16K4:  element (n, k) in byte    (n/16)*kp*8  + (k/8)*64 + (n%16)*4 + k%4,
 //                low nibble when (k%8) < 4, else high nibble; stored as value + 8, value in -8...7
 //                (a padding element stores value 0, that is nibble 8)
@@ -92,9 +93,9 @@ typedef struct tk_kernels {
     /// "scalar", "avx2", "avxvnni", "avx512vnni", "neon", "neon-dotprod".
     const char *name;
 
-    /// y[r, n] = sum over groups i (in order) of fma((float)dot_i, wscale * ascale_i, acc), acc starting at +0, where
-    /// dot_i = exact integer dot product over the group's `ga` elements and wscale = (float)wscales[n, i*ga/gw].
-    /// The product wscale * ascale_i is rounded once to float.
+    /// y[r, n] = sum over groups i (in order) of fma((float)dot_i, wscale * ascale_i, acc), acc starting at
+    /// +0, where dot_i = exact integer dot product over the group's `ga` elements and wscale =
+    /// (float)wscales[n, i*ga/gw]. The product wscale * ascale_i is rounded once to float.
     void (*gemm_i8)(const tk_qgemm *args, size_t panel0, size_t panel1);
     void (*gemm_i4)(const tk_qgemm *args, size_t panel0, size_t panel1);
 
@@ -103,8 +104,9 @@ typedef struct tk_kernels {
 
     /// Quantises rows of x [rows, ldx] (k valid columns) to int8 with one scale per group of `ga`:
     /// amax = max |x| over the group; scale = amax / 127; inv = amax > 0 ? 127 / amax : 0;
-    /// q = clamp(round-half-even(x * inv), -127, 127), 0 where x * inv is NaN; sums = sum of q. Columns k ..< kp are zero.
-    /// So NaN elements quantise to 0 and do not take part in amax; an infinite amax gives scale inf and q 0.
+    /// q = clamp(round-half-even(x * inv), -127, 127), 0 where x * inv is NaN; sums = sum of q. Columns k
+    /// ..< kp are zero. So NaN elements quantise to 0 and do not take part in amax; an infinite amax gives
+    /// scale inf and q 0.
     void (*quantize)(const float *x, size_t ldx, size_t rows, size_t k, size_t kp, size_t ga,
                      int8_t *q, size_t ldq, float *scales, int32_t *sums, size_t lds);
 
@@ -112,9 +114,9 @@ typedef struct tk_kernels {
     /// mean = sum / (float)n; r = 1.0f / sqrtf(mean + eps).
     void (*rmsnorm)(const float *x, const float *w, float eps, size_t n, float *y);
 
-    /// Rotates `heads` heads [heads, ld] in place. Pairs (i, i + half) for i < half, rotary size 2*half <= head size:
-    /// a' = fma(a, cos, -(b*sin)), b' = fma(b, cos, a*sin), products in the inner terms rounded once.
-    /// cos_sin holds half cosines followed by half sines (see tk_rope_row).
+    /// Rotates `heads` heads [heads, ld] in place. Pairs (i, i + half) for i < half, rotary size 2*half <=
+    /// head size: a' = fma(a, cos, -(b*sin)), b' = fma(b, cos, a*sin), products in the inner terms rounded
+    /// once. cos_sin holds half cosines followed by half sines (see tk_rope_row).
     void (*rope)(float *x, size_t heads, size_t ld, size_t half, const float *cos_sin);
 
     /// y = gate / (1 + exp(-gate)) * up, evaluated as (gate / (1 + e)) * up with e = tk_expf_ref(-gate).
@@ -123,20 +125,20 @@ typedef struct tk_kernels {
     /// x += y.
     void (*add)(float *x, const float *y, size_t n);
 
-    /// For each head: s[t] = scale * dot(q, k[t]) (dot striped over `stride` elements, fma, q being zero beyond hd),
-    /// m = max s, p[t] = exp(s[t] - m), sum striped over t - begin,
+    /// For each head: s[t] = scale * dot(q, k[t]) (dot striped over `stride` elements, fma, q being zero
+    /// beyond hd), m = max s, p[t] = exp(s[t] - m), sum striped over t - begin,
     /// out = (sum over t in order of fma(p[t], v[t], out), starting at +0) * (1 / sum).
     void (*attention)(const tk_attention *args);
 
-    /// In place: x = exp((x - max) * inv_temperature), divided by its striped sum (x * (1 / sum)). -inf gives 0.
-    /// Returns nothing; n >= 1. inv_temperature > 0.
+    /// In place: x = exp((x - max) * inv_temperature), divided by its striped sum (x * (1 / sum)). -inf
+    /// gives 0. Returns nothing; n >= 1. inv_temperature > 0.
     void (*softmax)(float *x, size_t n, float inv_temperature);
 
     /// First index of the greatest element; NaN never wins; 0 when all are NaN.
     size_t (*argmax)(const float *x, size_t n);
 
-    /// Exact conversions, round-half-even where narrowing. Between f16 and f32 a NaN becomes quiet and keeps its sign
-    /// and the payload bits that fit; from bf16 the bits move unchanged.
+    /// Exact conversions, round-half-even where narrowing. Between f16 and f32 a NaN becomes quiet and keeps
+    /// its sign and the payload bits that fit; from bf16 the bits move unchanged.
     void (*f32_from_f16)(const uint16_t *x, size_t n, float *y);
     void (*f16_from_f32)(const float *x, size_t n, uint16_t *y);
     void (*f32_from_bf16)(const uint16_t *x, size_t n, float *y);
@@ -152,10 +154,10 @@ const tk_kernels *tk_isa_at(size_t index);
 /// The table of that name when this machine supports it, else NULL.
 const tk_kernels *tk_isa_named(const char *name);
 
-// ---- Shared scalar helpers, the same on every machine ------------------------------------------------------------
+// ---- Shared scalar helpers, the same on every machine -----------------------------------------------------
 
-/// exp(x): 2^n * polynomial, all steps fused as written in tk_scalar.c. Exactly 0 below -87.33 (no denormals),
-/// +inf above 88.72, NaN stays NaN. Relative error below 2e-7.
+/// exp(x): 2^n * polynomial, all steps fused as written in tk_scalar.c. Exactly 0 below -87.33 (no
+/// denormals), +inf above 88.72, NaN stays NaN. Relative error below 2e-7.
 float tk_expf_ref(float x);
 
 /// log(x) in double, from IEEE operations only (the same bits on every machine). Relative error below 1e-15;
@@ -166,18 +168,20 @@ double tk_log_ref(double x);
 /// half = rotary/2 values. Same bits on every machine.
 void tk_rope_frequencies(float base, size_t half, float *out);
 
-/// One position's table: out[i] = cos(a_i), out[half+i] = sin(a_i), a_i = (float)position * freq[i] rounded to float;
-/// the cosine and sine of that float are computed in double from IEEE operations only, then rounded to float.
-/// NaN where |a_i| >= 2^50.
+/// One position's table: out[i] = cos(a_i), out[half+i] = sin(a_i), a_i = (float)position * freq[i] rounded
+/// to float; the cosine and sine of that float are computed in double from IEEE operations only, then
+/// rounded to float. NaN where |a_i| >= 2^50.
 void tk_rope_row(size_t position, const float *freq, size_t half, float *out);
 
 /// Row n of a matrix in panel layout as k floats (value * scale, one rounding).
 void tk_gather_f32(const float *w, size_t kp, size_t n, size_t k, float *out);
-void tk_gather_i8(const void *w, const uint16_t *wscales, size_t kp, size_t gw, size_t n, size_t k, float *out);
-void tk_gather_i4(const void *w, const uint16_t *wscales, size_t kp, size_t gw, size_t n, size_t k, float *out);
+void tk_gather_i8(const void *w, const uint16_t *wscales, size_t kp, size_t gw, size_t n, size_t k,
+                  float *out);
+void tk_gather_i4(const void *w, const uint16_t *wscales, size_t kp, size_t gw, size_t n, size_t k,
+                  float *out);
 
-/// Lays `rows` (<= 16) rows of plain int8 values [rows, ldv] (values in -127...127 / -8...7, k valid columns) out as one
-/// panel of kp*16 (i8) or kp*8 (i4) bytes; missing rows and columns become zero values.
+/// Lays `rows` (<= 16) rows of plain int8 values [rows, ldv] (values in -127...127 / -8...7, k valid
+/// columns) out as one panel of kp*16 (i8) or kp*8 (i4) bytes; missing rows and columns become zero values.
 void tk_pack_panel_i8(const int8_t *values, size_t ldv, size_t rows, size_t k, size_t kp, uint8_t *panel);
 void tk_pack_panel_i4(const int8_t *values, size_t ldv, size_t rows, size_t k, size_t kp, uint8_t *panel);
 void tk_pack_panel_f32(const float *values, size_t ldv, size_t rows, size_t k, float *panel);

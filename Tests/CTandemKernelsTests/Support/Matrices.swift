@@ -4,11 +4,13 @@ import CTandemKernels
 
 /// 64-byte aligned memory of an exact size.
 @safe final class AlignedBytes {
-    let bytes: UnsafeMutableRawBufferPointer
+    let base: UnsafeMutableRawPointer
+    let count: Int
 
     init(count: Int) {
-        unsafe bytes = .allocate(byteCount: count, alignment: 64)
-        unsafe bytes.initializeMemory(as: UInt8.self, repeating: 0)
+        self.count = count
+        unsafe base = .allocate(byteCount: count, alignment: 64)
+        unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: count)
     }
 
     convenience init<Element: BitwiseCopyable>(_ elements: [Element]) {
@@ -16,10 +18,13 @@ import CTandemKernels
         unsafe elements.withUnsafeBytes { unsafe bytes.copyMemory(from: $0) }
     }
 
-    deinit { unsafe bytes.deallocate() }
+    deinit { unsafe base.deallocate() }
 
-    var floats: UnsafePointer<Float> { unsafe UnsafePointer(bytes.baseAddress!.assumingMemoryBound(to: Float.self)) }
-    var halves: UnsafePointer<UInt16> { unsafe UnsafePointer(bytes.baseAddress!.assumingMemoryBound(to: UInt16.self)) }
+    var bytes: UnsafeMutableRawBufferPointer {
+        unsafe UnsafeMutableRawBufferPointer(start: base, count: count)
+    }
+    var floats: UnsafePointer<Float> { unsafe UnsafePointer(base.assumingMemoryBound(to: Float.self)) }
+    var halves: UnsafePointer<UInt16> { unsafe UnsafePointer(base.assumingMemoryBound(to: UInt16.self)) }
 }
 
 /// A weight matrix in N16K4 layout together with the integers and scales it was packed from.
@@ -44,7 +49,7 @@ struct QuantisedMatrix {
         let panelCount = (rows + 15) / 16
         let panelBytes = paddedColumns * 16 * bits / 8
         panels = AlignedBytes(count: panelCount * panelBytes)
-        let bytes = unsafe panels.bytes.assumingMemoryBound(to: UInt8.self).baseAddress!
+        let bytes = unsafe panels.base.assumingMemoryBound(to: UInt8.self)
         for panel in 0..<panelCount {
             let valid = min(16, rows - panel * 16)
             let panelValues = Array(values[panel * 16 * columns..<(panel * 16 + valid) * columns])
@@ -68,7 +73,8 @@ struct QuantisedMatrix {
         let limit = bits == 4 ? 7 : 127
         let values = (0..<rows * columns).map { _ in
             let extreme = random.next() % 8 == 0
-            return Int8(extreme ? (random.next() % 2 == 0 ? limit : -limit) : Int(random.next() % 255) % limit)
+            return Int8(
+                extreme ? (random.next() % 2 == 0 ? limit : -limit) : Int(random.next() % 255) % limit)
         }
         var scaleRandom = random
         return Self(rows: rows, columns: columns, bits: bits, group: group, values: values) { _, _ in
@@ -94,7 +100,7 @@ struct FloatMatrix {
     init(rows: Int, columns: Int, values: [Float]) {
         (self.rows, self.columns, self.values) = (rows, columns, values)
         panels = AlignedBytes(count: (rows + 15) / 16 * columns * 16 * 4)
-        let floats = unsafe panels.bytes.assumingMemoryBound(to: Float.self).baseAddress!
+        let floats = unsafe panels.base.assumingMemoryBound(to: Float.self)
         for panel in 0..<(rows + 15) / 16 {
             let valid = min(16, rows - panel * 16)
             let panelValues = Array(values[panel * 16 * columns..<(panel * 16 + valid) * columns])
@@ -103,7 +109,7 @@ struct FloatMatrix {
     }
 }
 
-/// Keys and values of one head; `keyValues` and `valueValues` hold what the kernels see, as floats [positions, headSize].
+/// Keys and values of one head; the float arrays hold what the kernels see, as [positions, headSize].
 struct KeyValueCache {
     let headSize: Int
     let half: Bool

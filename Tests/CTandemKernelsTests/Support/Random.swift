@@ -16,7 +16,9 @@ struct Random {
     /// Uniform in -1 ..< 1.
     mutating func float() -> Float { Float(Int32(truncatingIfNeeded: next())) * 0x1p-31 }
 
-    mutating func floats(_ count: Int, scale: Float = 1) -> [Float] { (0..<count).map { _ in scale * float() } }
+    mutating func floats(_ count: Int, scale: Float = 1) -> [Float] {
+        (0..<count).map { _ in scale * float() }
+    }
 
     /// Floats of every kind: NaN, infinities, denormals, signed zeros, and random bit patterns.
     mutating func wildFloats(_ count: Int) -> [Float] {

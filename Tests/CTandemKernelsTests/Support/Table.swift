@@ -86,9 +86,10 @@ struct Table: Sendable, CustomTestStringConvertible {
                 unsafe x.sums.withUnsafeBufferPointer { sums in
                     unsafe y.withUnsafeMutableBufferPointer { y in
                         var arguments = unsafe tk_qgemm(
-                            q: q.baseAddress! + rows.lowerBound * x.paddedColumns, ldq: x.paddedColumns,
-                            scales: scales.baseAddress! + rows.lowerBound * x.groups,
-                            sums: sums.baseAddress! + rows.lowerBound * x.groups, lds: x.groups,
+                            q: q.baseAddress?.advanced(by: rows.lowerBound * x.paddedColumns),
+                            ldq: x.paddedColumns,
+                            scales: scales.baseAddress?.advanced(by: rows.lowerBound * x.groups),
+                            sums: sums.baseAddress?.advanced(by: rows.lowerBound * x.groups), lds: x.groups,
                             rows: rows.count, w: w.panels.bytes.baseAddress, wscales: w.scales.halves,
                             kp: w.paddedColumns, ga: x.group, gw: w.group, y: y.baseAddress,
                             ldy: w.panelCount * 16)
@@ -119,7 +120,9 @@ struct Table: Sendable, CustomTestStringConvertible {
     }
 
     /// Output [heads, headSize] for queries [heads, headSize].
-    func attention(_ q: [Float], heads: Int, cache: KeyValueCache, visible: Range<Int>, scale: Float) -> [Float] {
+    func attention(_ q: [Float], heads: Int, cache: KeyValueCache, visible: Range<Int>, scale: Float)
+        -> [Float]
+    {
         let padded = (visible.count + 15) / 16 * 16
         var scores = [Float](repeating: .nan, count: heads * padded)
         var out = [Float](repeating: .nan, count: heads * cache.headSize)
@@ -129,8 +132,10 @@ struct Table: Sendable, CustomTestStringConvertible {
                     var arguments = unsafe tk_attention(
                         q: q.baseAddress, ldq: cache.headSize, heads: heads, hd: cache.headSize,
                         k: cache.keys.bytes.baseAddress, v: cache.values.bytes.baseAddress,
-                        type: cache.half ? TK_KV_F16 : TK_KV_F32, stride: cache.stride, begin: visible.lowerBound,
-                        end: visible.upperBound, scale: scale, scores: scores.baseAddress, out: out.baseAddress,
+                        type: cache.half ? TK_KV_F16 : TK_KV_F32, stride: cache.stride,
+                        begin: visible.lowerBound,
+                        end: visible.upperBound, scale: scale, scores: scores.baseAddress,
+                        out: out.baseAddress,
                         ldo: cache.headSize)
                     unsafe kernels.attention(&arguments)
                 }

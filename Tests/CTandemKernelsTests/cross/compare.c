@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Compares every table of the kernels with the scalar one, bit for bit, without Swift: for processors reached only
-// through a cross compiler and an emulator, and for runs under the sanitizers. Every buffer is allocated at its exact
-// size, so that an address sanitizer sees one element too many.
+// Compares every table of the kernels with the scalar one, bit for bit, without Swift: for processors reached
+// only through a cross compiler and an emulator, and for runs under the sanitizers. Every buffer is allocated
+// at its exact size, so that an address sanitizer sees one element too many.
 //
-// Usage: compare [table …]   (all tables of this machine by default; exit status 1 on a difference or a missing table)
+// Usage: compare [table …]   (by default all tables of this machine)
+// Exit status 1 on a difference or a missing table.
 //
-// The digest in each line covers every result that was compared. It is the same for every table and on every machine.
+// The digest in each line covers every result that was compared. It is the same for every table and on every
+// machine.
 
 #include "tandem_kernels.h"
 
@@ -45,8 +47,9 @@ static float *random_floats(size_t n) {
 
 // Floats of every kind: NaN, infinities, denormals, zeros of both signs, huge and tiny.
 static float *wild_floats(size_t n) {
-    static const uint32_t kinds[] = {0x7fc00000, 0x7f800000, 0xff800000, 1, 0x80000000, 0, 0x7f7fffff, 0x00800000,
-                                     0xffc12345, 0x7f800001, 0x42b17218, 0xc2aeac50, 0x3f000000, 0x33000000};
+    static const uint32_t kinds[] = {0x7fc00000, 0x7f800000, 0xff800000, 1,          0x80000000,
+                                     0,          0x7f7fffff, 0x00800000, 0xffc12345, 0x7f800001,
+                                     0x42b17218, 0xc2aeac50, 0x3f000000, 0x33000000};
     float *x = random_floats(n);
     for (size_t i = 0; i < n; i++) {
         if (random_u32() % 4 == 0) memcpy(x + i, &kinds[random_u32() % (sizeof kinds / sizeof *kinds)], 4);
@@ -84,8 +87,8 @@ static void check(int good, const tk_kernels *table, const char *what, size_t a,
     if (failures++ < 20) printf("FAIL %s %s (%zu, %zu, %zu)\n", table->name, what, a, b, c);
 }
 
-static void compare_gemm(const tk_kernels *scalar, const tk_kernels *table, size_t n, size_t k, size_t rows, size_t ga,
-                         size_t gw, int four_bit, int wild) {
+static void compare_gemm(const tk_kernels *scalar, const tk_kernels *table, size_t n, size_t k, size_t rows,
+                         size_t ga, size_t gw, int four_bit, int wild) {
     const size_t unit = gw == 0 ? 64 : gw > 64 ? gw : 64;
     const size_t kp = (k + unit - 1) / unit * unit, panels = (n + 15) / 16;
     if (gw == 0) gw = kp;
@@ -95,7 +98,9 @@ static void compare_gemm(const tk_kernels *scalar, const tk_kernels *table, size
     for (size_t p = 0; p < panels; p++) {
         for (size_t i = 0; i < 16 * k; i++) {
             const uint32_t r = random_u32();
-            values[i] = (int8_t)(four_bit ? (int)(r % 16) - 8 : r % 8 == 0 ? (r & 8 ? 127 : -128) : (int)(r >> 8) % 128);
+            values[i] = (int8_t)(four_bit     ? (int)(r % 16) - 8
+                                 : r % 8 == 0 ? (r & 8 ? 127 : -128)
+                                              : (int)(r >> 8) % 128);
         }
         const size_t valid = n - p * 16 < 16 ? n - p * 16 : 16;
         if (four_bit) {
@@ -120,7 +125,8 @@ static void compare_gemm(const tk_kernels *scalar, const tk_kernels *table, size
     scalar->quantize(x, k, rows, k, kp, ga, q, kp, as, sums, groups);
     table->quantize(x, k, rows, k, kp, ga, q2, kp, as2, sums2, groups);
     check((same_bytes(q, q2, rows * kp) & same_bytes(sums, sums2, rows * groups * 4) &
-           same_floats(as, as2, rows * groups)) != 0, table, "quantize", rows, k, ga);
+           same_floats(as, as2, rows * groups)) != 0,
+          table, "quantize", rows, k, ga);
 
     tk_qgemm args = {q, kp, as, sums, groups, rows, w, ws, kp, ga, gw, y, ldy};
     void (*reference)(const tk_qgemm *, size_t, size_t) = four_bit ? scalar->gemm_i4 : scalar->gemm_i8;
@@ -135,7 +141,8 @@ static void compare_gemm(const tk_kernels *scalar, const tk_kernels *table, size
     free(y), free(y2);
 }
 
-static void compare_gemm_f32(const tk_kernels *scalar, const tk_kernels *table, size_t n, size_t k, size_t rows) {
+static void compare_gemm_f32(const tk_kernels *scalar, const tk_kernels *table, size_t n, size_t k,
+                             size_t rows) {
     const size_t panels = (n + 15) / 16, ldy = panels * 16;
     float *w = random_floats(panels * 16 * k), *x = random_floats(rows * k);
     float *y = allocate(rows * ldy * 4), *y2 = allocate(rows * ldy * 4);
@@ -176,9 +183,11 @@ static void compare_vectors(const tk_kernels *scalar, const tk_kernels *table, s
     free(a), free(b), free(y), free(y2), free(h), free(h2);
 }
 
-static void compare_rope(const tk_kernels *scalar, const tk_kernels *table, size_t heads, size_t half, size_t extra) {
+static void compare_rope(const tk_kernels *scalar, const tk_kernels *table, size_t heads, size_t half,
+                         size_t extra) {
     const size_t ld = 2 * half + extra, n = heads * ld;
-    float *x = random_floats(n), *x2 = allocate(n * 4), *freq = allocate(half * 4), *row = allocate(2 * half * 4);
+    float *x = random_floats(n), *x2 = allocate(n * 4), *freq = allocate(half * 4),
+          *row = allocate(2 * half * 4);
     memcpy(x2, x, n * 4);
     tk_rope_frequencies(10000.0f, half, freq);
     tk_rope_row(1234, freq, half, row);
@@ -187,8 +196,8 @@ static void compare_rope(const tk_kernels *scalar, const tk_kernels *table, size
     free(x), free(x2), free(freq), free(row);
 }
 
-static void compare_attention(const tk_kernels *scalar, const tk_kernels *table, size_t heads, size_t hd, size_t begin,
-                              size_t count, int type) {
+static void compare_attention(const tk_kernels *scalar, const tk_kernels *table, size_t heads, size_t hd,
+                              size_t begin, size_t count, int type) {
     const size_t stride = (hd + 15) / 16 * 16, end = begin + count, cells = end * stride;
     const size_t element = type == TK_KV_F16 ? 2 : 4, padded = (count + 15) / 16 * 16;
     char *k = allocate(cells * element), *v = allocate(cells * element);
@@ -200,12 +209,13 @@ static void compare_attention(const tk_kernels *scalar, const tk_kernels *table,
     }
     float *q = random_floats(heads * hd), *scores = allocate(heads * padded * 4);
     float *y = allocate(heads * hd * 4), *y2 = allocate(heads * hd * 4);
-    tk_attention args = {q, hd, heads, hd, k, v, type, stride, begin, end, 1.0f / sqrtf((float)hd), scores, y, hd};
+    tk_attention args = {q,      hd, heads, hd, k, v, type, stride, begin, end, 1.0f / sqrtf((float)hd),
+                         scores, y,  hd};
     scalar->attention(&args);
     args.out = y2;
     table->attention(&args);
-    check(same_bytes(y, y2, heads * hd * 4), table, type == TK_KV_F16 ? "attention f16" : "attention f32", heads, hd,
-          count);
+    check(same_bytes(y, y2, heads * hd * 4), table, type == TK_KV_F16 ? "attention f16" : "attention f32",
+          heads, hd, count);
     free(k), free(v), free(q), free(scores), free(y), free(y2);
 }
 
@@ -300,8 +310,8 @@ int main(int argc, char **argv) {
         digest = 0xcbf29ce484222325u;
         compare(scalar, table);
         compare_helpers();
-        printf("%-14s %ld comparisons with scalar, %ld differences, digest %016llx\n", table->name, checks - before,
-               failures - failed, (unsigned long long)digest);
+        printf("%-14s %ld comparisons with scalar, %ld differences, digest %016llx\n", table->name,
+               checks - before, failures - failed, (unsigned long long)digest);
     }
     return failures == 0 ? 0 : 1;
 }
