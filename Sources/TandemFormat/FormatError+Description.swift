@@ -41,7 +41,7 @@ extension FormatError: CustomStringConvertible {
         case .corruptBlock(let chunk, let block, let offset, let reason):
             return "chunk '\(chunk)', block \(block) at offset \(offset): \(reason)"
         case .system(let operation, let path, let code):
-            return "\(operation) '\(path)': \(systemMessage(code))"
+            return "cannot \(operation) '\(path)': \(systemMessage(code))"
         case .diskFull(let path):
             return "no space left on the device while writing '\(path)'; no partial file was left"
         case .outOfMemory(let bytes, let purpose):

@@ -52,7 +52,7 @@ struct Eval: ParsableCommand {
     }
 
     func run() throws {
-        try reportingErrors {
+        try reportingErrors(file: self.model) {
             let text = try readPrompt(file)
             catchInterrupt()
             let session = try makeSession(self.model)

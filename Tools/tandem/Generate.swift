@@ -72,7 +72,7 @@ struct Generate: ParsableCommand {
     }
 
     func run() throws {
-        try reportingErrors {
+        try reportingErrors(file: self.model) {
             let text = try prompt ?? readPrompt(file ?? "-")
             let cancellation = interruptibleToken
             catchInterrupt()

@@ -21,7 +21,7 @@ struct Inspect: ParsableCommand {
     var tensors = false
 
     func run() throws {
-        try reportingErrors {
+        try reportingErrors(file: file) {
             let file = try TandemFile(path: self.file)
             if json {
                 StandardOutput.write(file.json.serialized(pretty: true, sortedKeys: false) + "\n")

@@ -18,7 +18,7 @@ struct Verify: ParsableCommand {
 
     func run() throws {
         catchInterrupt()
-        try reportingErrors {
+        try reportingErrors(file: file) {
             let start = ContinuousClock.now
             let file = try TandemFile(path: self.file)
             var line = ProgressLine(label: "MB", total: file.fileSize / 1_000_000, quiet: quiet)

@@ -2,6 +2,8 @@
 
 import ArgumentParser
 import Glibc
+import Tandem
+import TandemFormat
 
 /// Standard output, unbuffered, so that text appears as it is made.
 enum StandardOutput {
@@ -29,7 +31,9 @@ private func writeAll(_ text: String, to descriptor: Int32) {
 }
 
 /// Runs a command's body; any error becomes one line `error: …` on standard error and exit code 1.
-func reportingErrors(_ body: () throws -> Void) throws {
+///
+/// What is wrong inside a `.tandem` file is reported with the file's name, `file`, in front.
+func reportingErrors(file: String? = nil, _ body: () throws -> Void) throws {
     do {
         try body()
     } catch let error as ValidationError {
@@ -37,8 +41,17 @@ func reportingErrors(_ body: () throws -> Void) throws {
     } catch let error as ExitCode {
         throw error
     } catch {
-        StandardError.write("error: \(oneLine("\(error)"))\n")
+        var message = "\(error)"
+        if let file, concernsFile(error), !message.contains("'\(file)'") { message = "'\(file)': \(message)" }
+        StandardError.write("error: \(oneLine(message))\n")
         throw ExitCode.failure
+    }
+}
+
+private func concernsFile(_ error: any Error) -> Bool {
+    switch error {
+    case is FormatError, TandemError.format, TandemError.tokenizer: true
+    default: false
     }
 }
 
