@@ -43,20 +43,23 @@ extension TandemError: CustomStringConvertible {
         case .tokenizer(let error):
             return "tokenizer of the file: \(error.description)"
         case .noTokenizer:
-            return "the file holds no tokenizer; give token ids instead of text, or pack it again with a tokenizer"
+            return
+                "the file holds no tokenizer; give token ids instead of text, or pack it again with a tokenizer"
         case .missingTensor(let name):
             return "the file lacks the tensor '\(name)' that its configuration needs; pack it again"
         case .unexpectedEncoding(let name, let encoding):
             return "tensor '\(name)' has the encoding \(encoding), which cannot be used there; pack it again"
         case .outOfMemory(let bytes, let purpose):
-            return "the system refused \(bytes) bytes for \(purpose); use a smaller context or a smaller model"
+            return
+                "the system refused \(bytes) bytes for \(purpose); use a smaller context or a smaller model"
         case .invalidParameter(let name, let value, let allowed):
             return "\(name) is \(value), but must be \(allowed)"
         case .unknownInstructionSet(let name, let available):
             let list = available.joined(separator: ", ")
             return "instruction set '\(name)' is not available on this machine; available: \(list)"
         case .promptTooLong(let tokens, let contextSize):
-            return "the prompt has \(tokens) tokens, but the context holds \(contextSize) with at least one of them"
+            return
+                "the prompt has \(tokens) tokens, but the context holds \(contextSize) with at least one of them"
                 + " left for the answer; shorten the prompt or raise the context size"
         case .emptyPrompt:
             return "the prompt holds no token; give at least one"

@@ -37,7 +37,8 @@ struct DemoExactnessTests {
                         let parameters = try GenerateParameters(
                             maxTokens: length, mode: .speed, draftMax: blockLength, ignoreEndTokens: true)
                         let result = try session.generate(prompt, parameters: parameters)
-                        let label = "\(kind), \(instructionSet), \(threads) threads, γ \(blockLength), '\(prompt)'"
+                        let label =
+                            "\(kind), \(instructionSet), \(threads) threads, γ \(blockLength), '\(prompt)'"
                         #expect(result.tokens == expected[index], "\(label)")
                         let counts = result.speculative
                         #expect(counts.accepted + counts.primaryPasses + 1 >= length, "\(label)")
@@ -77,13 +78,17 @@ enum DemoModel {
     /// Different beginnings of stories: every subject with every verb.
     static func prompts(count: Int) -> [String] {
         let subjects = [
-            "Once upon a time, a little girl", "The old king", "One day, Tom and his dog", "A small grey mouse",
-            "In the forest, the fox", "The farmer's wife", "Her brother", "A poor woodcutter", "The blue bird",
-            "Lily's mother", "The wind", "Three bears", "An old witch", "The youngest prince", "My friend Ben",
+            "Once upon a time, a little girl", "The old king", "One day, Tom and his dog",
+            "A small grey mouse",
+            "In the forest, the fox", "The farmer's wife", "Her brother", "A poor woodcutter",
+            "The blue bird",
+            "Lily's mother", "The wind", "Three bears", "An old witch", "The youngest prince",
+            "My friend Ben",
             "The train", "The teacher", "A clever crow", "The moon", "Nobody in the village",
         ]
         let verbs = [
-            " wanted to", " found a shiny", " was afraid of the", " said, \"I", " looked at the", " lived in a",
+            " wanted to", " found a shiny", " was afraid of the", " said, \"I", " looked at the",
+            " lived in a",
             " went to the market and", " had never seen", " could not sleep because", " laughed and",
         ]
         let all = subjects.flatMap { subject in verbs.map { subject + $0 } }

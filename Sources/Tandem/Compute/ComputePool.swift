@@ -171,12 +171,17 @@ private final class SharedState: @unchecked Sendable {
                 seen = original
                 continue
             }
-            guard let job = unsafe UnsafeMutablePointer<Job>(bitPattern: address) else { return false }
-            let count = unsafe job.pointee.count
-            unsafe job.pointee.body(count &- Int(remaining), thread)
+            runItem(remaining: Int(remaining), ofJobAt: address, thread: thread)
             completed.wrappingAdd(1, ordering: .releasing)
             return true
         }
+    }
+
+    /// A function of its own, so that nothing of the caller's closure is held any more when the item is counted as done.
+    @inline(never)
+    private func runItem(remaining: Int, ofJobAt address: UInt, thread: Int) {
+        guard let job = unsafe UnsafeMutablePointer<Job>(bitPattern: address) else { return }
+        unsafe job.pointee.body(job.pointee.count &- remaining, thread)
     }
 
     fileprivate func workerLoop(thread: Int) {

@@ -75,7 +75,8 @@ final class Decoder {
     /// Prepares the caches for `mode`, keeps the longest prefix of `prompt` they already hold, runs the rest, and
     /// leaves the logits after the last prompt token in row 0 of the workspace.
     /// - Returns: the number of prompt tokens that had to be run.
-    func prefill(_ prompt: [TokenID], mode: DecodingMode, cancellation: CancellationToken?) throws(TandemError)
+    func prefill(_ prompt: [TokenID], mode: DecodingMode, cancellation: CancellationToken?)
+        throws(TandemError)
         -> Int
     {
         try prepareCaches(for: mode)
@@ -88,7 +89,8 @@ final class Decoder {
             let end = min(position + batchSize, prompt.count)
             let block = prompt[position..<end]
             let isLast = end == prompt.count
-            try runLead(block, position: position, logitRows: isLast ? block.count - 1..<block.count : 0..<0,
+            try runLead(
+                block, position: position, logitRows: isLast ? block.count - 1..<block.count : 0..<0,
                 cancellation: cancellation)
             commit(block, position: position)
             position = end

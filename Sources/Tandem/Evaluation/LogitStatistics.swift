@@ -41,7 +41,9 @@ struct LogitRow {
     /// Total variation distance: ½ Σ |p - q|.
     func totalVariation(to other: LogitRow) -> Double {
         var total: Float = 0
-        for index in probabilities.indices { total += (probabilities[index] - other.probabilities[index]).magnitude }
+        for index in probabilities.indices {
+            total += (probabilities[index] - other.probabilities[index]).magnitude
+        }
         return Double(total) / 2
     }
 }
@@ -65,7 +67,7 @@ public struct PredictionStatistics: Sendable, Equatable {
     /// Mean cross-entropy in nats per token.
     public var crossEntropy: Double { count > 0 ? crossEntropySum / Double(count) : 0 }
     /// e to the cross-entropy.
-    public var perplexity: Double { Double(tk_exp(crossEntropy)) }
+    public var perplexity: Double { exponential(crossEntropy) }
     /// Share of positions whose most probable token is the text's.
     public var accuracy: Double { count > 0 ? Double(correctCount) / Double(count) : 0 }
     /// Share of positions whose most probable token is the reference's; `nil` without a reference.
@@ -103,7 +105,7 @@ public struct PredictionStatistics: Sendable, Equatable {
 }
 
 /// e^x in double, by squaring the single-precision kernel's reduced argument: good to 1e-7, enough for a report.
-private func tk_exp(_ x: Double) -> Double {
+private func exponential(_ x: Double) -> Double {
     guard x.isFinite else { return x }
     let halvings = max(0, Int((x.magnitude / 40).rounded(.up)))
     var result = 1.0

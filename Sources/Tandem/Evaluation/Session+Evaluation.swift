@@ -76,7 +76,8 @@ extension Session {
             let other = reference.model.manifest.primary.vocabularySize
             guard other == vocabulary else {
                 throw .invalidParameter(
-                    name: "reference vocabulary", value: "\(other)", allowed: "\(vocabulary), the model's own")
+                    name: "reference vocabulary", value: "\(other)", allowed: "\(vocabulary), the model's own"
+                )
             }
             try reference.logits(tokens: tokens, blockLength: blockLength, cancellation: cancellation) {
                 expected.append($0.primary)

@@ -38,7 +38,8 @@ package enum Distribution {
     /// Draws from `normalise(max(0, self - other))`: the correction after a rejected draft token.
     ///
     /// Where nothing is left (both distributions are equal up to rounding) it draws from `self`.
-    package func sampleResidual(minus other: Distribution, using generator: inout SeededGenerator) -> TokenID {
+    package func sampleResidual(minus other: Distribution, using generator: inout SeededGenerator) -> TokenID
+    {
         guard case .sparse(let ids, let probabilities) = self else { return sample(using: &generator) }
         var weights = [Double](repeating: 0, count: ids.count)
         var total = 0.0

@@ -35,7 +35,7 @@ package struct Sampler {
     /// - Parameters:
     ///   - logits: `vocabularySize` values; not changed. NaN counts as impossible.
     ///   - history: what penalties look back at.
-    /// Complexity: O(V), plus O(k log V) for the k tokens that survive the filters.
+    /// Complexity: O(V) when greedy or unfiltered, O(V log k) with top-k, O(V log V) with top-p alone.
     package mutating func distribution(
         logits: UnsafePointer<Float>, vocabularySize: Int, history: [TokenID]
     ) -> Distribution {

@@ -35,7 +35,9 @@ struct GenerationRun {
         remaining = parameters.maxTokens ?? Int.max
     }
 
-    mutating func execute(prompt: [TokenID], onDelta: (String) -> Void) throws(TandemError) -> GenerationResult {
+    mutating func execute(prompt: [TokenID], onDelta: (String) -> Void) throws(TandemError)
+        -> GenerationResult
+    {
         result.usage.promptTokens = prompt.count
         let start = monotonicSeconds()
         var ended = start
@@ -119,7 +121,10 @@ struct GenerationRun {
     private mutating func flush(_ onDelta: (String) -> Void) {
         guard detokenizer != nil else { return }
         let tail = detokenizer?.finish() ?? ""
-        if show(tail, onDelta) { return }
+        if show(tail, onDelta) {
+            result.finishReason = .stop
+            return
+        }
         let rest = matcher.finish()
         if !rest.isEmpty {
             result.text += rest

@@ -93,7 +93,8 @@ public final class Session: Sendable {
     ) throws(TandemError) {
         guard (1...max(1, options.maxDraft)).contains(blockLength) else {
             throw .invalidParameter(
-                name: "block-length", value: "\(blockLength)", allowed: "in 1 ... \(max(1, options.maxDraft))")
+                name: "block-length", value: "\(blockLength)", allowed: "in 1 ... \(max(1, options.maxDraft))"
+            )
         }
         guard tokens.count <= contextSize else {
             throw .promptTooLong(tokens: tokens.count, contextSize: contextSize)

@@ -19,7 +19,9 @@ package struct StopMatcher {
         var first: Range<Int>?
         for stop in stops {
             guard let found = Self.find(stop, in: held) else { continue }
-            if let best = first, (best.upperBound, best.lowerBound) <= (found.upperBound, found.lowerBound) { continue }
+            if let best = first, (best.upperBound, best.lowerBound) <= (found.upperBound, found.lowerBound) {
+                continue
+            }
             first = found
         }
         if let first {

@@ -72,7 +72,8 @@ final class KeyValueCache {
 
     /// Stores one position's key or value vectors [kvHeads * headSize].
     func store(
-        _ vectors: UnsafePointer<Float>, position: Int, layer: Int, values wantsValues: Bool, kernels: tk_kernels
+        _ vectors: UnsafePointer<Float>, position: Int, layer: Int, values wantsValues: Bool,
+        kernels: tk_kernels
     ) {
         for head in 0..<headCount {
             let base = unsafe wantsValues ? values(layer: layer, head: head) : keys(layer: layer, head: head)

@@ -41,7 +41,8 @@ struct Multiplier {
     }
 
     private func multiplyRun(
-        _ input: UnsafePointer<Float>, stride inputStride: Int, rows: Int, products: ArraySlice<Product>, group: Int
+        _ input: UnsafePointer<Float>, stride inputStride: Int, rows: Int, products: ArraySlice<Product>,
+        group: Int
     ) {
         guard let first = products.first else { return }
         if group > 0 {

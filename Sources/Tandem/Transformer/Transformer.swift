@@ -83,7 +83,8 @@ struct Transformer {
     /// For every layer j: `G = norm_j(P[j] · x)`, then the layer's own key and value projections and RoPE at the
     /// absolute position (tandem.md, `commit`). Rows `0 ..< rows` of the taps go to `position ..< position + rows`.
     func commit(
-        _ taps: TapBuffer, projections: [Matrix], layerMap: [Int], rows: Int, position: Int, cache: KeyValueCache
+        _ taps: TapBuffer, projections: [Matrix], layerMap: [Int], rows: Int, position: Int,
+        cache: KeyValueCache
     ) {
         let hidden = weights.configuration.hiddenSize
         cache.prepareRope(upTo: position + rows)
