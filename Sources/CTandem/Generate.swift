@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 public import CTandemHeader
 internal import Tandem
@@ -6,11 +7,12 @@ internal import Tandem
 @c @implementation
 public func tandem_generate(
     _ session: OpaquePointer?, _ prompt: UnsafePointer<CChar>?, _ length: Int,
-    _ options: UnsafePointer<tandem_generate_options>?, _ on_text: tandem_text_function?,
-    _ user_data: UnsafeMutableRawPointer?, _ result: UnsafeMutablePointer<tandem_result>?
+    _ options: UnsafePointer<tandem_generate_options>?, _ onText: tandem_text_function?,
+    _ userData: UnsafeMutableRawPointer?, _ result: UnsafeMutablePointer<tandem_result>?
 ) -> Int32 {
     unsafe SessionHandle.call(session) { target throws(CallError) in
-        let call = try unsafe GenerateCall(options: options, onText: on_text, userData: user_data, result: result)
+        let call = try unsafe GenerateCall(
+            options: options, onText: onText, userData: userData, result: result)
         let text = try unsafe checkedText(at: prompt, length: length, name: "prompt")
         let ids: [Int32]
         do throws(TandemError) {
@@ -25,11 +27,12 @@ public func tandem_generate(
 @c @implementation
 public func tandem_generate_tokens(
     _ session: OpaquePointer?, _ prompt: UnsafePointer<Int32>?, _ count: Int,
-    _ options: UnsafePointer<tandem_generate_options>?, _ on_text: tandem_text_function?,
-    _ user_data: UnsafeMutableRawPointer?, _ result: UnsafeMutablePointer<tandem_result>?
+    _ options: UnsafePointer<tandem_generate_options>?, _ onText: tandem_text_function?,
+    _ userData: UnsafeMutableRawPointer?, _ result: UnsafeMutablePointer<tandem_result>?
 ) -> Int32 {
     unsafe SessionHandle.call(session) { target throws(CallError) in
-        let call = try unsafe GenerateCall(options: options, onText: on_text, userData: user_data, result: result)
+        let call = try unsafe GenerateCall(
+            options: options, onText: onText, userData: userData, result: result)
         try call.run(target, prompt: try unsafe checkedTokens(at: prompt, count: count, name: "prompt"))
     }
 }

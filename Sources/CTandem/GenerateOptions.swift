@@ -14,7 +14,8 @@ func generateParameters(_ given: tandem_generate_options) throws(CallError) -> G
             temperature: given.temperature, topK: Int(given.top_k), topP: given.top_p == 0 ? 1 : given.top_p,
             minP: given.min_p, repeatPenalty: given.repeat_penalty == 0 ? 1 : given.repeat_penalty,
             repeatLastN: given.repeat_last_n == 0 ? 64 : Int(given.repeat_last_n),
-            presencePenalty: given.presence_penalty, frequencyPenalty: given.frequency_penalty, seed: given.seed)
+            presencePenalty: given.presence_penalty, frequencyPenalty: given.frequency_penalty,
+            seed: given.seed)
         return try unsafe GenerateParameters(
             maxTokens: given.max_tokens == 0 ? nil : Int(given.max_tokens), mode: mode,
             draftMax: given.draft_max == 0 ? nil : Int(given.draft_max), sampling: sampling, stop: stop,
@@ -35,9 +36,13 @@ private func decodingMode(_ mode: Int32) throws(CallError) -> DecodingMode? {
     }
 }
 
-private func stopTexts(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, count: Int) throws(CallError) -> [String] {
+private func stopTexts(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, count: Int) throws(CallError)
+    -> [String]
+{
     if count == 0 { return [] }
-    guard let pointer = unsafe pointer else { throw .invalidArgument("stop is NULL, but stop_count is not 0") }
+    guard let pointer = unsafe pointer else {
+        throw .invalidArgument("stop is NULL, but stop_count is not 0")
+    }
     guard (1...maximumStopCount).contains(count) else {
         throw .invalidArgument(
             "stop_count is \(UInt(bitPattern: count)), but must be at most \(maximumStopCount)")

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 public import CTandemHeader
 internal import Glibc
@@ -7,8 +8,8 @@ internal import Tandem
 @c @implementation
 public func tandem_model_load(
     _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<tandem_load_options>?,
-    _ model: UnsafeMutablePointer<OpaquePointer?>?, _ error_text: UnsafeMutablePointer<CChar>?,
-    _ error_capacity: Int
+    _ model: UnsafeMutablePointer<OpaquePointer?>?, _ errorText: UnsafeMutablePointer<CChar>?,
+    _ errorCapacity: Int
 ) -> Int32 {
     unsafe model?.pointee = nil
     do throws(CallError) {
@@ -22,10 +23,10 @@ public func tandem_model_load(
             throw CallError(error)
         }
         unsafe model.pointee = try HandleTable.insert(.model(ModelHandle(model: loaded)))
-        unsafe copyText("", to: error_text, capacity: error_capacity)
+        unsafe copyText("", to: errorText, capacity: errorCapacity)
         return TANDEM_OK
     } catch {
-        unsafe copyText(error.text, to: error_text, capacity: error_capacity)
+        unsafe copyText(error.text, to: errorText, capacity: errorCapacity)
         return error.status
     }
 }
@@ -62,7 +63,9 @@ private func loadOptions(_ pointer: UnsafePointer<tandem_load_options>?) throws(
     switch unsafe given.verification {
     case TANDEM_VERIFY_FULL: verification = .full
     case TANDEM_VERIFY_STRUCTURE: verification = .structure
-    case let other: throw CallError(TANDEM_ERROR_UNSUPPORTED, "verification is \(other), which is no TANDEM_VERIFY_ value")
+    case let other:
+        throw CallError(
+            TANDEM_ERROR_UNSUPPORTED, "verification is \(other), which is no TANDEM_VERIFY_ value")
     }
     var instructionSet: String?
     if let name = unsafe given.instruction_set {
@@ -71,7 +74,8 @@ private func loadOptions(_ pointer: UnsafePointer<tandem_load_options>?) throws(
     do throws(TandemError) {
         let threads = unsafe given.threads
         return try LoadOptions(
-            threadCount: threads == 0 ? nil : Int(threads), instructionSet: instructionSet, verification: verification)
+            threadCount: threads == 0 ? nil : Int(threads), instructionSet: instructionSet,
+            verification: verification)
     } catch {
         throw CallError(error)
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 public import CTandemHeader
 internal import Tandem
@@ -61,13 +62,16 @@ public func tandem_session_last_error(
     return unsafe target.lastError.copy(to: buffer, capacity: capacity)
 }
 
-private func sessionOptions(_ pointer: UnsafePointer<tandem_session_options>?) throws(CallError) -> SessionOptions {
+private func sessionOptions(_ pointer: UnsafePointer<tandem_session_options>?) throws(CallError)
+    -> SessionOptions
+{
     let given = try unsafe readOptions(at: pointer, default: tandem_session_options(), name: "options")
     let cache: KeyValueType
     switch given.cache_type {
     case TANDEM_CACHE_DEFAULT, TANDEM_CACHE_F16: cache = .f16
     case TANDEM_CACHE_F32: cache = .f32
-    case let other: throw CallError(TANDEM_ERROR_UNSUPPORTED, "cache_type is \(other), which is no TANDEM_CACHE_ value")
+    case let other:
+        throw CallError(TANDEM_ERROR_UNSUPPORTED, "cache_type is \(other), which is no TANDEM_CACHE_ value")
     }
     let standard = SessionOptions.default
     let draftLimit = given.draft_limit == 0 ? standard.maxDraft : Int(given.draft_limit)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 internal import CTandemHeader
 internal import Tandem
 
 @c @implementation
 public func tandem_tokenize(
-    _ model: OpaquePointer?, _ text: UnsafePointer<CChar>?, _ length: Int, _ tokens: UnsafeMutablePointer<Int32>?,
+    _ model: OpaquePointer?, _ text: UnsafePointer<CChar>?, _ length: Int,
+    _ tokens: UnsafeMutablePointer<Int32>?,
     _ capacity: Int, _ count: UnsafeMutablePointer<Int>?
 ) -> Int32 {
     unsafe count?.pointee = 0
@@ -24,7 +26,8 @@ public func tandem_tokenize(
         unsafe count.pointee = ids.count
         guard UInt(bitPattern: capacity) >= UInt(ids.count) else {
             throw CallError(
-                TANDEM_ERROR_BUFFER_TOO_SMALL, "the text has \(ids.count) tokens, but capacity is \(capacity)")
+                TANDEM_ERROR_BUFFER_TOO_SMALL, "the text has \(ids.count) tokens, but capacity is \(capacity)"
+            )
         }
         unsafe tokens?.update(from: ids, count: ids.count)
     }
@@ -32,7 +35,8 @@ public func tandem_tokenize(
 
 @c @implementation
 public func tandem_detokenize(
-    _ model: OpaquePointer?, _ tokens: UnsafePointer<Int32>?, _ count: Int, _ text: UnsafeMutablePointer<CChar>?,
+    _ model: OpaquePointer?, _ tokens: UnsafePointer<Int32>?, _ count: Int,
+    _ text: UnsafeMutablePointer<CChar>?,
     _ capacity: Int, _ length: UnsafeMutablePointer<Int>?
 ) -> Int32 {
     unsafe length?.pointee = 0

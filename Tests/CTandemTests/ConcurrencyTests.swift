@@ -40,7 +40,9 @@ import Testing
             elsewhere { #expect(tandem_session_cancel(session.pointer) == TANDEM_OK) }
             return 0
         }
-        #expect(tandem_generate(session.pointer, "go", 2, &options, receiveText, sink.pointer, &result) == TANDEM_OK)
+        #expect(
+            tandem_generate(session.pointer, "go", 2, &options, receiveText, sink.pointer, &result)
+                == TANDEM_OK)
         #expect(result.finish_reason == TANDEM_FINISH_CANCELLED)
         #expect(result.completion_tokens < 200)
 
@@ -67,7 +69,9 @@ import Testing
             return 0
         }
         var result = emptyResult()
-        #expect(tandem_generate(session.pointer, "go", 2, &options, receiveText, sink.pointer, &result) == TANDEM_OK)
+        #expect(
+            tandem_generate(session.pointer, "go", 2, &options, receiveText, sink.pointer, &result)
+                == TANDEM_OK)
         #expect(sink.calls > 0)
         #expect(result.completion_tokens == 3)
         #expect(tandem_session_reset(session.pointer) == TANDEM_OK)
@@ -87,7 +91,9 @@ import Testing
             if onOtherThread { elsewhere(free) } else { free() }
             return 1
         }
-        #expect(tandem_generate(session.pointer, "go", 2, &options, receiveText, sink.pointer, &result) == TANDEM_OK)
+        #expect(
+            tandem_generate(session.pointer, "go", 2, &options, receiveText, sink.pointer, &result)
+                == TANDEM_OK)
         #expect(sink.calls == 1)
         #expect(result.finish_reason == TANDEM_FINISH_CANCELLED)
         #expect(tandem_session_free(session.pointer) == TANDEM_ERROR_INVALID_HANDLE)

@@ -49,7 +49,8 @@ import Testing
         let status = ids.withUnsafeMutableBufferPointer { buffer in
             options.tokens = buffer.baseAddress
             options.token_capacity = buffer.count
-            return tandem_generate(session, "A prompt.", cString, &options, receiveText, sink.pointer, &result)
+            return tandem_generate(
+                session, "A prompt.", cString, &options, receiveText, sink.pointer, &result)
         }
         #expect(status == TANDEM_OK)
         #expect(ids == expected.tokens)
@@ -160,7 +161,8 @@ import Testing
             options.tokens = buffer.baseAddress
             options.token_capacity = buffer.count
             #expect(
-                tandem_generate_tokens(session, [3, 4, 5], 3, &options, receiveText, sink.pointer, nil) == TANDEM_OK)
+                tandem_generate_tokens(session, [3, 4, 5], 3, &options, receiveText, sink.pointer, nil)
+                    == TANDEM_OK)
         }
         #expect(sink.calls == 0)
         #expect(ids.allSatisfy { (0..<Int32(ModelFile.vocabularySize)).contains($0) })

@@ -6,7 +6,9 @@ import Testing
 
 @Suite struct LoadTests {
     /// Loads what must not load; returns the status and the text.
-    private func refusal(_ path: String?, _ options: UnsafePointer<tandem_load_options>? = nil) -> (Int32, String) {
+    private func refusal(_ path: String?, _ options: UnsafePointer<tandem_load_options>? = nil) -> (
+        Int32, String
+    ) {
         var model = OpaquePointer(bitPattern: 0x123_4560)
         var error = [CChar](repeating: 1, count: 512)
         let status = tandem_model_load(path, options, &model, &error, error.count)

@@ -134,9 +134,15 @@ import Testing
         #expect(refusal { $0.stop_count = 1 } == TANDEM_ERROR_INVALID_ARGUMENT)
         let none: [UnsafePointer<CChar>?] = [nil]
         none.withUnsafeBufferPointer { texts in
-            #expect(refusal { ($0.stop, $0.stop_count) = (texts.baseAddress, 1) } == TANDEM_ERROR_INVALID_ARGUMENT)
-            #expect(refusal { ($0.stop, $0.stop_count) = (texts.baseAddress, -1) } == TANDEM_ERROR_INVALID_ARGUMENT)
-            #expect(refusal { ($0.stop, $0.stop_count) = (texts.baseAddress, 257) } == TANDEM_ERROR_INVALID_ARGUMENT)
+            #expect(
+                refusal { ($0.stop, $0.stop_count) = (texts.baseAddress, 1) } == TANDEM_ERROR_INVALID_ARGUMENT
+            )
+            #expect(
+                refusal { ($0.stop, $0.stop_count) = (texts.baseAddress, -1) }
+                    == TANDEM_ERROR_INVALID_ARGUMENT)
+            #expect(
+                refusal { ($0.stop, $0.stop_count) = (texts.baseAddress, 257) }
+                    == TANDEM_ERROR_INVALID_ARGUMENT)
         }
         var result = tandem_result()
         #expect(tandem_generate(session, "a", 1, nil, nil, nil, &result) == TANDEM_ERROR_STRUCT_SIZE)
@@ -156,9 +162,12 @@ import Testing
         #expect(sessionError(session).contains("8 tokens"))
         #expect(tandem_generate_tokens(session, nil, 0, nil, nil, nil, nil) == TANDEM_ERROR_INVALID_ARGUMENT)
         #expect(tandem_generate_tokens(session, nil, 3, nil, nil, nil, nil) == TANDEM_ERROR_INVALID_ARGUMENT)
-        #expect(tandem_generate_tokens(session, [1], Int.min, nil, nil, nil, nil) == TANDEM_ERROR_INVALID_ARGUMENT)
+        #expect(
+            tandem_generate_tokens(session, [1], Int.min, nil, nil, nil, nil) == TANDEM_ERROR_INVALID_ARGUMENT
+        )
         for id: Int32 in [-1, Int32(ModelFile.vocabularySize), .max, .min] {
-            #expect(tandem_generate_tokens(session, [1, id], 2, nil, nil, nil, nil) == TANDEM_ERROR_INVALID_TOKEN)
+            #expect(
+                tandem_generate_tokens(session, [1, id], 2, nil, nil, nil, nil) == TANDEM_ERROR_INVALID_TOKEN)
         }
         #expect(tandem_generate(session, "1234567", 7, &options, nil, nil, nil) == TANDEM_OK)
         #expect(tandem_session_free(session) == TANDEM_OK)

@@ -24,7 +24,9 @@ import Testing
         #expect(tandem_detokenize(model, ids, ids.count, nil, 0, &length) == TANDEM_ERROR_BUFFER_TOO_SMALL)
         #expect(length == original.utf8.count)
         var decoded = [CChar](repeating: 1, count: length + 1)
-        #expect(tandem_detokenize(model, ids, ids.count, &decoded, length, &length) == TANDEM_ERROR_BUFFER_TOO_SMALL)
+        #expect(
+            tandem_detokenize(model, ids, ids.count, &decoded, length, &length)
+                == TANDEM_ERROR_BUFFER_TOO_SMALL)
         #expect(decoded.allSatisfy { $0 == 1 })
         #expect(tandem_detokenize(model, ids, ids.count, &decoded, decoded.count, &length) == TANDEM_OK)
         #expect(text(decoded) == original)

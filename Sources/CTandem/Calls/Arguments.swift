@@ -30,7 +30,8 @@ func checkedText(at pointer: UnsafePointer<CChar>?, length: Int, name: String) t
         return String(copying: checked)
     } catch {
         throw CallError(
-            TANDEM_ERROR_INVALID_UTF8, "\(name) is not UTF-8: the bytes at \(error.byteOffsets.lowerBound) are wrong")
+            TANDEM_ERROR_INVALID_UTF8,
+            "\(name) is not UTF-8: the bytes at \(error.byteOffsets.lowerBound) are wrong")
     }
 }
 
@@ -57,7 +58,8 @@ func readOptions<Options: BitwiseCopyable>(
     for offset in known..<size where unsafe pointer.load(fromByteOffset: offset, as: UInt8.self) != 0 {
         throw CallError(
             TANDEM_ERROR_UNSUPPORTED,
-            "\(name) sets an option at byte \(offset) that this version of the library does not know; leave it at zero")
+            "\(name) sets an option at byte \(offset) that this version of the library does not know; leave it at zero"
+        )
     }
     var copy = empty
     unsafe withUnsafeMutableBytes(of: &copy) {
@@ -67,7 +69,9 @@ func readOptions<Options: BitwiseCopyable>(
 }
 
 /// Fills a struct of the caller, whose `size` was checked: the part that it has room for, and zeros beyond what is known.
-func writeResult<Result: BitwiseCopyable>(_ value: Result, size: Int, at pointer: UnsafeMutablePointer<Result>) {
+func writeResult<Result: BitwiseCopyable>(
+    _ value: Result, size: Int, at pointer: UnsafeMutablePointer<Result>
+) {
     let target = unsafe UnsafeMutableRawBufferPointer(start: pointer, count: size)
     let sizeField = MemoryLayout<Int>.size
     unsafe withUnsafeBytes(of: value) { source in

@@ -46,14 +46,17 @@ extension CallError {
         case .noSuchFile, .isDirectory, .notRegularFile, .system, .diskFull: TANDEM_ERROR_IO
         case .unsupportedVersion, .unsupportedFeatures: TANDEM_ERROR_UNSUPPORTED
         case .outOfMemory: TANDEM_ERROR_OUT_OF_MEMORY
-        case .emptyFile, .notTandem, .truncated, .checksumMismatch, .invalidField, .missingTensor, .corruptBlock:
+        case .emptyFile, .notTandem, .truncated, .checksumMismatch, .invalidField, .missingTensor,
+            .corruptBlock:
             TANDEM_ERROR_BAD_FILE
         case .misuse: TANDEM_ERROR_INTERNAL
         }
     }
 
     private static func text(of error: TandemError) -> String {
-        guard case .invalidParameter(let name, let value, let allowed) = error else { return error.description }
+        guard case .invalidParameter(let name, let value, let allowed) = error else {
+            return error.description
+        }
         return TandemError.invalidParameter(name: fieldName(name), value: value, allowed: allowed).description
     }
 

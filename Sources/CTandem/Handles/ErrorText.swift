@@ -25,7 +25,9 @@ func copyText(_ text: String, to buffer: UnsafeMutablePointer<CChar>?, capacity:
     let bytes = text.utf8
     var count = capacity < 0 ? bytes.count : min(bytes.count, capacity - 1)
     if count < bytes.count {
-        while count > 0, UTF8.isContinuation(bytes[bytes.index(bytes.startIndex, offsetBy: count)]) { count -= 1 }
+        while count > 0, UTF8.isContinuation(bytes[bytes.index(bytes.startIndex, offsetBy: count)]) {
+            count -= 1
+        }
     }
     var position = 0
     for byte in bytes.prefix(count) {

@@ -38,7 +38,9 @@ final class SessionHandle: Sendable {
     ) throws(CallError) -> GenerationResult {
         let cancellation = CancellationToken()
         let refusal = state.withLock { state -> CallError? in
-            if state.isFreed { return CallError(TANDEM_ERROR_INVALID_HANDLE, "the session was freed meanwhile") }
+            if state.isFreed {
+                return CallError(TANDEM_ERROR_INVALID_HANDLE, "the session was freed meanwhile")
+            }
             if state.cancellation != nil { return CallError(TandemError.sessionBusy) }
             state.cancellation = cancellation
             return nil

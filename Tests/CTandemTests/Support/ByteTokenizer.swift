@@ -21,7 +21,9 @@ enum ByteTokenizer {
             "pre_tokenizer": [
                 "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true,
             ],
-            "decoder": ["type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true],
+            "decoder": [
+                "type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true,
+            ],
             "model": ["type": "BPE", "vocab": .object(vocabulary), "merges": []],
         ]
         return Array(document.serialized().utf8)

@@ -19,7 +19,8 @@ func loadModel(_ file: ModelFile? = nil, threads: Int32 = 1) throws -> OpaquePoi
     options.threads = threads
     var model: OpaquePointer?
     var error = [CChar](repeating: 1, count: 256)
-    let status = try tandem_model_load((file ?? ModelFile.shared.get()).path, &options, &model, &error, error.count)
+    let status = try tandem_model_load(
+        (file ?? ModelFile.shared.get()).path, &options, &model, &error, error.count)
     try #require(status == TANDEM_OK, "\(text(error))")
     return try #require(model)
 }

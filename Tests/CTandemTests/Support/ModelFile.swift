@@ -51,7 +51,8 @@ final class ModelFile: Sendable {
     private func configuration(hidden: Int, layers: Int) throws -> ModelConfiguration {
         try ModelConfiguration(
             vocabularySize: Self.vocabularySize, hiddenSize: hidden, layerCount: layers, headCount: 2,
-            keyValueHeadCount: 1, headSize: 16, intermediateSize: 48, maxPositions: contextSize, normEpsilon: 1e-5,
+            keyValueHeadCount: 1, headSize: 16, intermediateSize: 48, maxPositions: contextSize,
+            normEpsilon: 1e-5,
             ropeBase: 10_000, tiedEmbeddings: true)
     }
 
