@@ -2,9 +2,7 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 internal import CTandemHeader
-
-/// Version of the library, for programs that find it installed.
-private let libraryVersion: StaticString = "0.1.0"
+internal import TandemFormat
 
 @c @implementation
 public func tandem_abi_version() -> Int32 {
@@ -13,7 +11,7 @@ public func tandem_abi_version() -> Int32 {
 
 @c @implementation
 public func tandem_version() -> UnsafePointer<CChar>? {
-    unsafe cString(libraryVersion)
+    unsafe cString(LibraryVersion.text)
 }
 
 @c @implementation

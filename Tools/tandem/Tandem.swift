@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import TandemPack
+import TandemFormat
 
 /// The `tandem` command: a list of subcommands.
 @main
@@ -13,7 +13,7 @@ struct TandemCommand: AsyncParsableCommand {
             A .tandem file holds one model, or a large one and a small one that drafts for it, with the tokenizer and \
             quantised weights that are used in place.
             """,
-        version: PackVersion.version,
+        version: LibraryVersion.current,
         subcommands: [
             Pack.self,
             Inspect.self,

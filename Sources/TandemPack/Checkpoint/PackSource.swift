@@ -120,7 +120,7 @@ struct PackSource: Sendable {
             ["name": .string(model.name), "architecture": .string(model.architecture)]
         }
         var object = JSONObject()
-        object["tool"] = .string("\(PackVersion.name) \(PackVersion.version)")
+        object["tool"] = .string("tandem pack \(LibraryVersion.current)")
         object["source"] = .string(name)
         object["primary"] = describe(primary)
         if let secondary { object["secondary"] = describe(secondary) }
