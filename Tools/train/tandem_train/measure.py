@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Callable, Iterator
+from typing import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from .errors import TrainError
 from .model import LlamaLM
 from .runtime import Runtime
 from .tandem import Projections, block_masks, tandem_logits
+
+
+Key = tuple[str, int | None]  # model, γ
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,9 @@ class Row:
         return asdict(self)
 
 
-class _Sums:
+class Sums:
+    """Totals of one model over the tokens seen so far."""
+
     def __init__(self) -> None:
         self.values = torch.zeros(4, dtype=torch.float64)
         self.count = 0
@@ -49,21 +54,26 @@ class _Sums:
         self.values += torch.stack(parts).cpu()
         self.count += following.numel()
 
+    def __add__(self, other: "Sums") -> "Sums":
+        both = Sums()
+        both.values, both.count = self.values + other.values, self.count + other.count
+        return both
+
     def row(self, model: str, gamma: int | None) -> Row:
         right, nats, agree, distance = (self.values / self.count).tolist()
         return Row(model, gamma, 100 * right, nats, 100 * agree, distance)
 
 
-def windows(corpus: Corpus, source: str, length: int, limit: int | None, rows: int = 8) -> Iterator[Tensor]:
-    """Consecutive windows ``[<= rows, length + 1]`` of one source, at most ``limit`` predicted tokens."""
+def windows(corpus: Corpus, source: str, length: int, limit: int | None, batch: int = 8) -> Iterator[Tensor]:
+    """Consecutive windows ``[<= batch, length + 1]`` of one source, at most ``limit`` predicted tokens."""
     tokens = corpus.tokens(source)
     count = (tokens.size - 1) // length
     if limit is not None:
         count = min(count, max(1, limit // length))
     if count < 1:
         raise TrainError(f"source {source} is shorter than one window of {length} tokens")
-    for first in range(0, count, rows):
-        spans = range(first, min(first + rows, count))
+    for first in range(0, count, batch):
+        spans = range(first, min(first + batch, count))
         stack = [np.asarray(tokens[i * length : i * length + length + 1], dtype=np.int64) for i in spans]
         yield torch.from_numpy(np.stack(stack))
 
@@ -74,32 +84,37 @@ def measure(
     alone: dict[str, LlamaLM],
     tandems: dict[str, tuple[LlamaLM, Projections]],
     gammas: list[int],
-    batches: Callable[[], Iterator[Tensor]],
+    batches: Iterable[Tensor],
     runtime: Runtime,
-) -> list[Row]:
-    """One row for the primary, for each model of ``alone``, and for each tandem at each γ. ``batches`` are windows."""
-    sums: dict[tuple[str, int | None], _Sums] = {}
-    for batch in batches():
+) -> dict[Key, Sums]:
+    """Totals of the primary, of each model of ``alone``, and of each tandem at each γ over windows ``[B, T + 1]``."""
+    sums: dict[Key, Sums] = {}
+    for batch in batches:
         batch = batch.to(runtime.device)
         tokens, following = batch[:, :-1], batch[:, 1:]
         streams = primary.streams(tokens, runtime.dtype)
         logits = primary.logits(streams[-1]).float()
         target = torch.softmax(logits, -1)
-        sums.setdefault(("primary", None), _Sums()).add(logits, following, target)
+        sums.setdefault(("primary", None), Sums()).add(logits, following, target)
         for name, model in alone.items():
-            sums.setdefault((name, None), _Sums()).add(model(tokens, runtime.dtype), following, target)
+            sums.setdefault((name, None), Sums()).add(model(tokens, runtime.dtype), following, target)
         for name, (secondary, projections) in tandems.items():
             for gamma in gammas:
                 mask = block_masks(tokens.shape[1], gamma, tokens.device)
                 inside = tandem_logits(secondary, projections, streams, tokens, mask)
-                sums.setdefault((name, gamma), _Sums()).add(inside, following, target)
+                sums.setdefault((name, gamma), Sums()).add(inside, following, target)
+    return sums
+
+
+def rows(sums: dict[Key, Sums]) -> list[Row]:
+    """The figures of each model."""
     return [total.row(model, gamma) for (model, gamma), total in sums.items()]
 
 
-def table(rows: list[Row]) -> str:
+def table(figures: list[Row]) -> str:
     """A plain-text table."""
     lines = [f"{'model':<16} {'γ':>3} {'accuracy %':>11} {'CE nats':>8} {'vs primary %':>13} {'TV':>7}"]
-    for row in rows:
+    for row in figures:
         gamma = "" if row.gamma is None else str(row.gamma)
         lines.append(
             f"{row.model:<16} {gamma:>3} {row.accuracy:>11.2f} {row.cross_entropy:>8.4f} "

@@ -12,7 +12,7 @@ from .. import bundle, checkpoint, export
 from ..data import Corpus
 from ..errors import TrainError
 from ..hf import load_model, round_to
-from ..measure import Row, measure, table, windows
+from ..measure import Key, Sums, measure, rows, table, windows
 from ..model import LlamaLM
 from ..tandem import Projections
 from .options import add_runtime, start_runtime
@@ -64,20 +64,19 @@ def _evaluate(options: argparse.Namespace) -> None:
         module.to(runtime.device)
     if corpus.index["vocab_size"] > primary.config.vocab_size:
         raise TrainError(f"the corpus has {corpus.index['vocab_size']} vocabulary entries, the models {primary.config.vocab_size}")
-    groups = {source: [source] for source in options.sources}
-    if len(groups) > 1:
-        groups["all"] = options.sources
-    results: dict[str, list[Row]] = {}
-    for group, sources in groups.items():
-        def batches(sources=sources):
-            for source in sources:
-                yield from windows(corpus, source, options.length, options.max_tokens)
-
-        results[group] = measure(primary, alone, tandems, gammas, batches, runtime)
-        if not options.json:
-            print(f"{group}\n{table(results[group])}\n", flush=True)
+    totals: dict[str, dict[Key, Sums]] = {}
+    for source in options.sources:
+        given = windows(corpus, source, options.length, options.max_tokens)
+        totals[source] = measure(primary, alone, tandems, gammas, given, runtime)
+    if len(totals) > 1:
+        parts = list(totals.values())
+        totals["all"] = {key: sum((part[key] for part in parts), Sums()) for key in parts[0]}
+    results = {group: rows(sums) for group, sums in totals.items()}
     if options.json:
-        print(json.dumps({group: [row.to_dict() for row in rows] for group, rows in results.items()}, indent=2))
+        print(json.dumps({group: [row.to_dict() for row in found] for group, found in results.items()}, indent=2))
+        return
+    for group, found in results.items():
+        print(f"{group}\n{table(found)}\n")
 
 
 def _models(options: argparse.Namespace) -> tuple[LlamaLM, dict[str, LlamaLM], dict[str, tuple[LlamaLM, Projections]]]:
