@@ -229,12 +229,18 @@ TK_INLINE tk_v tk_rows_kv(const void *base, size_t index, const int half_floats)
     return tk_v_load((const float *)base + index);
 }
 
-// Scores of H heads, several positions at a time, so that one load of a key serves all H heads.
-TK_INLINE void tk_rows_scores(const tk_attention *a, size_t head, const int H, const int half_floats) {
+// Up to TK_V_HEADS pairs of a row and a head, which go through the keys and values together.
+typedef struct tk_rows_pairs {
+    const float *q[TK_V_HEADS];
+    float *scores[TK_V_HEADS];
+    float *out[TK_V_HEADS];
+    size_t count[TK_V_HEADS];  // positions each pair sees, ascending
+} tk_rows_pairs;
+
+// Scores of H pairs, several positions at a time, so that one load of a key serves all of them.
+TK_INLINE void tk_rows_scores(const tk_attention *a, const tk_rows_pairs *g, const int H, const int half_floats) {
     const int T = TK_V_SCORES / H;
-    const size_t count = a->end - a->begin, padded = (count + 15) / 16 * 16;
-    float *scores = a->scores + head * padded;
-    const float *q = a->q + head * a->ldq;
+    const size_t count = g->count[H - 1];
     for (size_t t0 = 0; t0 < count; t0 += (size_t)T) {
         size_t at[TK_V_SCORES];
         // Past the end the last key is read again; those scores are never used.
@@ -249,7 +255,7 @@ TK_INLINE void tk_rows_scores(const tk_attention *a, size_t head, const int H, c
             tk_v qv[TK_V_HEADS];
             TK_UNROLL
             for (int h = 0; h < H; h++) {
-                qv[h] = c < a->hd ? tk_v_load_some(q + (size_t)h * a->ldq + c, a->hd - c) : tk_v_set1(0.0f);
+                qv[h] = c < a->hd ? tk_v_load_some(g->q[h] + c, a->hd - c) : tk_v_set1(0.0f);
             }
             TK_UNROLL
             for (int t = 0; t < T; t++) {
@@ -261,72 +267,91 @@ TK_INLINE void tk_rows_scores(const tk_attention *a, size_t head, const int H, c
         float s[TK_V_SCORES];
         tk_v_trees(acc, a->scale, s);
         TK_UNROLL
-        for (int h = 0; h < H; h++) {
-            memcpy(scores + (size_t)h * padded + t0, s + h * T, (size_t)T * sizeof(float));
-        }
+        for (int h = 0; h < H; h++) memcpy(g->scores[h] + t0, s + h * T, (size_t)T * sizeof(float));
     }
 }
 
-// C vectors of the output, from `column`, of H heads.
-TK_INLINE void tk_rows_values_block(const tk_attention *a, size_t head, size_t column, const float *inverse,
-                                    const int H, const int C, const int half_floats) {
-    const size_t count = a->end - a->begin, padded = (count + 15) / 16 * 16;
-    const float *p = a->scores + head * padded;
+// C vectors of the output, from `column`, of H pairs.
+TK_INLINE void tk_rows_values_block(const tk_attention *a, const tk_rows_pairs *g, size_t column,
+                                    const float *inverse, const int H, const int C, const int half_floats) {
     tk_v acc[TK_V_VALUES];
     TK_UNROLL
     for (int i = 0; i < H * C; i++) acc[i] = tk_v_set1(0.0f);
-    for (size_t t = 0; t < count; t++) {
+    for (size_t t = 0; t < g->count[0]; t++) {
         tk_v v[4];
         const size_t at = (a->begin + t) * a->stride + column;
         TK_UNROLL
         for (int c = 0; c < C; c++) v[c] = tk_rows_kv(a->v, at + (size_t)c * 16, half_floats);
         TK_UNROLL
         for (int h = 0; h < H; h++) {
-            const tk_v weight = tk_v_set1(p[(size_t)h * padded + t]);
+            const tk_v weight = tk_v_set1(g->scores[h][t]);
             TK_UNROLL
             for (int c = 0; c < C; c++) acc[h * C + c] = tk_v_fma(weight, v[c], acc[h * C + c]);
+        }
+    }
+    // Later rows see some positions more.
+    TK_UNROLL
+    for (int h = 1; h < H; h++) {
+        for (size_t t = g->count[0]; t < g->count[h]; t++) {
+            const size_t at = (a->begin + t) * a->stride + column;
+            const tk_v weight = tk_v_set1(g->scores[h][t]);
+            TK_UNROLL
+            for (int c = 0; c < C; c++) {
+                const tk_v v = tk_rows_kv(a->v, at + (size_t)c * 16, half_floats);
+                acc[h * C + c] = tk_v_fma(weight, v, acc[h * C + c]);
+            }
         }
     }
     TK_UNROLL
     for (int i = 0; i < H * C; i++) {
         const size_t at = column + (size_t)(i % C) * 16;
-        float *out = a->out + (head + (size_t)(i / C)) * a->ldo + at;
-        if (at < a->hd) tk_v_store_some(out, a->hd - at, tk_v_mul(acc[i], tk_v_set1(inverse[i / C])));
+        if (at < a->hd) {
+            tk_v_store_some(g->out[i / C] + at, a->hd - at, tk_v_mul(acc[i], tk_v_set1(inverse[i / C])));
+        }
     }
 }
 
-TK_INLINE void tk_rows_attend(const tk_attention *a, size_t head, const int H, const int half_floats) {
-    const size_t count = a->end - a->begin, padded = (count + 15) / 16 * 16;
-    tk_rows_scores(a, head, H, half_floats);
+// The pairs `first` ..< `first + H`, counted row by row.
+TK_INLINE void tk_rows_attend(const tk_attention *a, size_t first, const int H, const int half_floats) {
+    const size_t padded = (a->end - a->begin + a->rows - 1 + 15) / 16 * 16;
+    tk_rows_pairs g;
+    for (int h = 0; h < H; h++) {
+        const size_t pair = first + (size_t)h, row = pair / a->heads, head = pair % a->heads;
+        g.q[h] = a->q + row * a->qrow + head * a->ldq;
+        g.out[h] = a->out + row * a->orow + head * a->ldo;
+        g.scores[h] = a->scores + pair * padded;
+        g.count[h] = a->end + row - a->begin;
+    }
+    tk_rows_scores(a, &g, H, half_floats);
     float inverse[TK_V_HEADS];
     for (int h = 0; h < H; h++) {
-        float *p = a->scores + (head + (size_t)h) * padded;
-        inverse[h] = 1.0f / tk_rows_exp_sum(p, count, tk_rows_max(p, count), 1.0f);
+        float *p = g.scores[h];
+        inverse[h] = 1.0f / tk_rows_exp_sum(p, g.count[h], tk_rows_max(p, g.count[h]), 1.0f);
     }
     size_t column = 0;
     if (H * 4 <= TK_V_VALUES) {
         for (; column + 64 <= a->stride; column += 64) {
-            tk_rows_values_block(a, head, column, inverse, H, 4, half_floats);
+            tk_rows_values_block(a, &g, column, inverse, H, 4, half_floats);
         }
     }
     if (H * 2 <= TK_V_VALUES) {
         for (; column + 32 <= a->stride; column += 32) {
-            tk_rows_values_block(a, head, column, inverse, H, 2, half_floats);
+            tk_rows_values_block(a, &g, column, inverse, H, 2, half_floats);
         }
     }
-    for (; column < a->stride; column += 16)
-        tk_rows_values_block(a, head, column, inverse, H, 1, half_floats);
+    for (; column < a->stride; column += 16) tk_rows_values_block(a, &g, column, inverse, H, 1, half_floats);
 }
 
 TK_INLINE void tk_rows_attention_of(const tk_attention *a, const int half_floats) {
-    size_t head = 0;
+    const size_t pairs = a->rows * a->heads;
+    size_t pair = 0;
 #if TK_V_HEADS >= 4
-    for (; head + 4 <= a->heads; head += 4) tk_rows_attend(a, head, 4, half_floats);
+    for (; pair + 4 <= pairs; pair += 4) tk_rows_attend(a, pair, 4, half_floats);
 #endif
 #if TK_V_HEADS >= 2
-    for (; head + 2 <= a->heads; head += 2) tk_rows_attend(a, head, 2, half_floats);
+    for (; pair + 2 <= pairs; pair += 2) tk_rows_attend(a, pair, 2, half_floats);
 #endif
-    for (; head < a->heads; head++) tk_rows_attend(a, head, 1, half_floats);
+    for (; pair < pairs; pair++) tk_rows_attend(a, pair, 1, half_floats);
 }
 
 static void tk_rows_attention(const tk_attention *a) {

@@ -205,39 +205,40 @@ static float tk_scalar_kv(const void *base, int type, size_t index) {
     return ((const float *)base)[index];
 }
 
-static void tk_scalar_attention(const tk_attention *a) {
-    const size_t count = a->end - a->begin;
-    const size_t padded = (count + 15) / 16 * 16;
-    for (size_t head = 0; head < a->heads; head++) {
-        const float *q = a->q + head * a->ldq;
-        float *p = a->scores + head * padded;
-        float *out = a->out + head * a->ldo;
-
-        for (size_t t = 0; t < count; t++) {
-            float lanes[16] = {0};
-            for (size_t i = 0; i < a->stride; i++) {
-                const float qi = i < a->hd ? q[i] : 0.0f;
-                const float ki = tk_scalar_kv(a->k, a->type, (a->begin + t) * a->stride + i);
-                lanes[i % 16] = fmaf(qi, ki, lanes[i % 16]);
-            }
-            p[t] = a->scale * tk_scalar_tree(lanes);
-        }
-
-        const float max = tk_scalar_max(p, count);
+// One query head of one row that sees `count` positions.
+static void tk_scalar_attend(const tk_attention *a, const float *q, size_t count, float *p, float *out) {
+    for (size_t t = 0; t < count; t++) {
         float lanes[16] = {0};
-        for (size_t t = 0; t < count; t++) {
-            p[t] = tk_expf_ref(p[t] - max);
-            lanes[t % 16] += p[t];
+        for (size_t i = 0; i < a->stride; i++) {
+            const float qi = i < a->hd ? q[i] : 0.0f;
+            const float ki = tk_scalar_kv(a->k, a->type, (a->begin + t) * a->stride + i);
+            lanes[i % 16] = fmaf(qi, ki, lanes[i % 16]);
         }
-        const float inverse = 1.0f / tk_scalar_tree(lanes);
+        p[t] = a->scale * tk_scalar_tree(lanes);
+    }
 
-        for (size_t i = 0; i < a->hd; i++) out[i] = 0;
-        for (size_t t = 0; t < count; t++) {
-            const size_t at = (a->begin + t) * a->stride;
-            for (size_t i = 0; i < a->hd; i++)
-                out[i] = fmaf(p[t], tk_scalar_kv(a->v, a->type, at + i), out[i]);
+    const float max = tk_scalar_max(p, count);
+    float lanes[16] = {0};
+    for (size_t t = 0; t < count; t++) {
+        p[t] = tk_expf_ref(p[t] - max);
+        lanes[t % 16] += p[t];
+    }
+    const float inverse = 1.0f / tk_scalar_tree(lanes);
+
+    for (size_t i = 0; i < a->hd; i++) out[i] = 0;
+    for (size_t t = 0; t < count; t++) {
+        const size_t at = (a->begin + t) * a->stride;
+        for (size_t i = 0; i < a->hd; i++) out[i] = fmaf(p[t], tk_scalar_kv(a->v, a->type, at + i), out[i]);
+    }
+    for (size_t i = 0; i < a->hd; i++) out[i] *= inverse;
+}
+
+static void tk_scalar_attention(const tk_attention *a) {
+    for (size_t row = 0; row < a->rows; row++) {
+        for (size_t head = 0; head < a->heads; head++) {
+            tk_scalar_attend(a, a->q + row * a->qrow + head * a->ldq, a->end + row - a->begin, a->scores,
+                             a->out + row * a->orow + head * a->ldo);
         }
-        for (size_t i = 0; i < a->hd; i++) out[i] *= inverse;
     }
 }
 

@@ -4,7 +4,7 @@ import CTandemKernels
 import Foundation
 import Testing
 
-@Suite("Attention of one position")
+@Suite("Attention")
 struct AttentionTests {
     static let headSizes = [8, 16, 24, 40, 48, 56, 64, 72, 80, 96, 104, 112, 120, 128, 256]
 
@@ -41,6 +41,26 @@ struct AttentionTests {
             let alone = table.attention(
                 Array(q[slice]), heads: 1, cache: cache, visible: 3..<50, scale: 0.125)
             #expect(alone == Array(together[slice]))
+        }
+    }
+
+    @Test("a row's result does not depend on the rows beside it", arguments: Table.all, [1, 2, 3, 5])
+    func rowIndependence(table: Table, heads: Int) {
+        var random = Random(seed: 47)
+        for half in [false, true] {
+            let cache = KeyValueCache(positions: 60, headSize: 40, half: half, using: &random)
+            for (rows, first) in [(1, 1), (2, 1), (3, 15), (4, 16), (5, 17), (7, 30), (9, 40)] {
+                let width = heads * 40
+                let q = random.floats(rows * width)
+                let together = table.attention(
+                    q, rows: rows, heads: heads, cache: cache, visible: 3..<3 + first, scale: 0.2)
+                for row in 0..<rows {
+                    let slice = row * width..<(row + 1) * width
+                    let alone = Table.scalar.attention(
+                        Array(q[slice]), heads: heads, cache: cache, visible: 3..<3 + first + row, scale: 0.2)
+                    #expect(bits(alone) == bits(Array(together[slice])), "\(rows) rows, row \(row), f16: \(half)")
+                }
+            }
         }
     }
 

@@ -70,9 +70,10 @@ typedef struct tk_fgemm {
     size_t ldy;
 } tk_fgemm;
 
-/// Attention of `heads` query heads of one position that share one key/value head.
+/// Attention of `heads` query heads that share one key/value head, at `rows` neighbouring positions: row r sees the
+/// positions begin ..< end + r. A row's result does not depend on the rows beside it.
 typedef struct tk_attention {
-    const float *q;        ///< queries [heads, ldq]; each hd floats
+    const float *q;        ///< queries: row r, head h at r * qrow + h * ldq; each hd floats
     size_t ldq;
     size_t heads;
     size_t hd;             ///< head size
@@ -81,11 +82,14 @@ typedef struct tk_attention {
     int type;              ///< TK_KV_F32 or TK_KV_F16
     size_t stride;         ///< elements between positions: hd rounded up to a multiple of 16
     size_t begin;          ///< first visible position
-    size_t end;            ///< one past the last visible position, > begin
+    size_t end;            ///< one past the last position that the first row sees, > begin
     float scale;           ///< usually 1/sqrt(hd)
-    float *scores;         ///< scratch of heads * ((end - begin) rounded up to a multiple of 16) floats
-    float *out;            ///< [heads, ldo]; each hd floats
+    float *scores;         ///< scratch of rows * heads * ((end - begin + rows - 1) rounded up to 16) floats
+    float *out;            ///< output: row r, head h at r * orow + h * ldo; each hd floats
     size_t ldo;
+    size_t rows;           ///< positions, >= 1
+    size_t qrow;           ///< floats between the rows of q
+    size_t orow;           ///< floats between the rows of out
 } tk_attention;
 
 /// One instruction set's implementation of everything.

@@ -22,7 +22,7 @@ struct Multiplier {
     let workspace: Workspace
 
     /// Below this many bytes of weights a fork costs more than it gives.
-    private static let inlineBytes = 24 * 1024
+    private static let inlineBytes = 64 * 1024
 
     /// Multiplies `rows` rows of `input` [rows, inputStride] by every matrix of `products` (all with the same K).
     func multiply(
@@ -67,10 +67,10 @@ struct Multiplier {
             return
         }
 
-        // Items small enough that threads finish together, large enough to be worth a claim.
-        let perThread = (totalPanels &+ pool.threadCount &* 4 &- 1) / (pool.threadCount &* 4)
-        let panelWeight = max(1, weight / totalPanels)
-        let panelsPerItem = max(1, perThread, (8 * 1024) / panelWeight)
+        // Items small enough that threads finish together, large enough to be worth a claim (two contended atomics).
+        let itemsPerThread = weight < 256 * 1024 ? 1 : weight < 1 << 20 ? 2 : 4
+        let items = pool.threadCount &* itemsPerThread
+        let panelsPerItem = max(1, (totalPanels &+ items &- 1) / items)
         let itemCount = (totalPanels &+ panelsPerItem &- 1) / panelsPerItem
         pool.run(itemCount) { item, _ in
             var begin = item &* panelsPerItem

@@ -206,14 +206,17 @@ struct Transformer {
     }
 
     /// Causal attention of every row over all positions up to its own.
+    ///
+    /// One item is one key/value head for as many neighbouring rows as share its loads well.
     private func attend(layer: Int, rows: Int, position: Int, cache: KeyValueCache) {
         let configuration = weights.configuration
         let headSize = configuration.headSize
         let groups = configuration.keyValueHeadCount
         let headsPerGroup = configuration.headCount / groups
         let scale = 1 / Float(headSize).squareRoot()
+        let rowsPerItem = Workspace.attentionRows(headsPerGroup: headsPerGroup)
         let attend = { (item: Int, thread: Int) in
-            let row = item / groups
+            let row = item / groups &* rowsPerItem
             let group = item % groups
             let offset = row &* queryStride &+ group &* headsPerGroup &* headSize
             var arguments = unsafe tk_attention(
@@ -222,10 +225,11 @@ struct Transformer {
                 v: UnsafeRawPointer(cache.values(layer: layer, head: group)),
                 type: cache.type.kernelType, stride: cache.stride, begin: 0, end: position &+ row &+ 1,
                 scale: scale, scores: workspace.scores + thread &* workspace.scoresPerThread,
-                out: workspace.attended + offset, ldo: headSize)
+                out: workspace.attended + offset, ldo: headSize, rows: min(rowsPerItem, rows &- row),
+                qrow: queryStride, orow: queryStride)
             unsafe kernels.attention(&arguments)
         }
-        let items = rows &* groups
+        let items = (rows &+ rowsPerItem &- 1) / rowsPerItem &* groups
         let work = rows &* configuration.headCount &* headSize &* (position &+ rows)
         if work < 64 * 1024 {
             for item in 0..<items { attend(item, 0) }

@@ -42,20 +42,21 @@ final class Workspace {
         var keyWidth = 0
         var feedForward = 0
         var vocabulary = 0
-        var headsPerGroup = 1
+        var scoreVectors = 1
         for model in configurations {
             hidden = max(hidden, model.hiddenSize)
             queryWidth = max(queryWidth, model.headCount * model.headSize)
             keyWidth = max(keyWidth, model.keyValueHeadCount * model.headSize)
             feedForward = max(feedForward, model.intermediateSize)
             vocabulary = max(vocabulary, model.vocabularySize)
-            headsPerGroup = max(headsPerGroup, model.headCount / model.keyValueHeadCount)
+            let heads = model.headCount / model.keyValueHeadCount
+            scoreVectors = max(scoreVectors, heads * Self.attentionRows(headsPerGroup: heads))
         }
         let padded = { (count: Int) in (count + 15) & ~15 }
         // Quantised rows are padded to a multiple of the largest group a matrix may use ("row" pads to 64).
         quantizedStride = (max(hidden, queryWidth, feedForward) + 127) & ~127
         groupStride = quantizedStride / 32
-        scoresPerThread = headsPerGroup * padded(contextSize)
+        scoresPerThread = scoreVectors * padded(contextSize)
         logitStride = padded(vocabulary)
         self.maxRows = maxRows
 
@@ -89,6 +90,14 @@ final class Workspace {
         unsafe quantized = bytes.pointer(to: Int8.self)
         unsafe quantizedSums = sums.pointer(to: Int32.self)
         buffers = owned
+    }
+
+    /// Rows of a block whose attention is computed together: the least that give at least eight (row, head) pairs and
+    /// a multiple of four, which is what the kernels take through a key at once.
+    static func attentionRows(headsPerGroup: Int) -> Int {
+        var rows = headsPerGroup % 4 == 0 ? 1 : headsPerGroup % 2 == 0 ? 2 : 4
+        while rows * headsPerGroup < 8 { rows *= 2 }
+        return rows
     }
 
     /// Bytes reserved.

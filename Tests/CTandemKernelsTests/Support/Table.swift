@@ -119,13 +119,14 @@ struct Table: Sendable, CustomTestStringConvertible {
         return y
     }
 
-    /// Output [heads, headSize] for queries [heads, headSize].
-    func attention(_ q: [Float], heads: Int, cache: KeyValueCache, visible: Range<Int>, scale: Float)
-        -> [Float]
-    {
-        let padded = (visible.count + 15) / 16 * 16
-        var scores = [Float](repeating: .nan, count: heads * padded)
-        var out = [Float](repeating: .nan, count: heads * cache.headSize)
+    /// Output [rows, heads, headSize] for queries of the same shape; the first row sees `visible`, each later one a
+    /// position more.
+    func attention(
+        _ q: [Float], rows: Int = 1, heads: Int, cache: KeyValueCache, visible: Range<Int>, scale: Float
+    ) -> [Float] {
+        let padded = (visible.count + rows - 1 + 15) / 16 * 16
+        var scores = [Float](repeating: .nan, count: rows * heads * padded)
+        var out = [Float](repeating: .nan, count: rows * heads * cache.headSize)
         unsafe q.withUnsafeBufferPointer { q in
             unsafe scores.withUnsafeMutableBufferPointer { scores in
                 unsafe out.withUnsafeMutableBufferPointer { out in
@@ -135,8 +136,8 @@ struct Table: Sendable, CustomTestStringConvertible {
                         type: cache.half ? TK_KV_F16 : TK_KV_F32, stride: cache.stride,
                         begin: visible.lowerBound,
                         end: visible.upperBound, scale: scale, scores: scores.baseAddress,
-                        out: out.baseAddress,
-                        ldo: cache.headSize)
+                        out: out.baseAddress, ldo: cache.headSize,
+                        rows: rows, qrow: heads * cache.headSize, orow: heads * cache.headSize)
                     unsafe kernels.attention(&arguments)
                 }
             }

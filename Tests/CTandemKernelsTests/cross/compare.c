@@ -198,8 +198,9 @@ static void compare_rope(const tk_kernels *scalar, const tk_kernels *table, size
 
 static void compare_attention(const tk_kernels *scalar, const tk_kernels *table, size_t heads, size_t hd,
                               size_t begin, size_t count, int type) {
-    const size_t stride = (hd + 15) / 16 * 16, end = begin + count, cells = end * stride;
-    const size_t element = type == TK_KV_F16 ? 2 : 4, padded = (count + 15) / 16 * 16;
+    const size_t rows = 1 + count % 5, stride = (hd + 15) / 16 * 16, end = begin + count;
+    const size_t cells = (end + rows - 1) * stride, width = heads * hd;
+    const size_t element = type == TK_KV_F16 ? 2 : 4, padded = (count + rows - 1 + 15) / 16 * 16;
     char *k = allocate(cells * element), *v = allocate(cells * element);
     for (size_t i = 0; i < cells; i++) {
         const float kf = i % stride < hd ? random_unit() * 3 : 0, vf = i % stride < hd ? random_unit() : 0;
@@ -207,14 +208,14 @@ static void compare_attention(const tk_kernels *scalar, const tk_kernels *table,
         memcpy(k + i * element, type == TK_KV_F16 ? (const void *)&kh : (const void *)&kf, element);
         memcpy(v + i * element, type == TK_KV_F16 ? (const void *)&vh : (const void *)&vf, element);
     }
-    float *q = random_floats(heads * hd), *scores = allocate(heads * padded * 4);
-    float *y = allocate(heads * hd * 4), *y2 = allocate(heads * hd * 4);
-    tk_attention args = {q,      hd, heads, hd, k, v, type, stride, begin, end, 1.0f / sqrtf((float)hd),
-                         scores, y,  hd};
+    float *q = random_floats(rows * width), *scores = allocate(rows * heads * padded * 4);
+    float *y = allocate(rows * width * 4), *y2 = allocate(rows * width * 4);
+    tk_attention args = {q,      hd, heads, hd,   k,     v,    type, stride, begin, end, 1.0f / sqrtf((float)hd),
+                         scores, y,  hd,    rows, width, width};
     scalar->attention(&args);
     args.out = y2;
     table->attention(&args);
-    check(same_bytes(y, y2, heads * hd * 4), table, type == TK_KV_F16 ? "attention f16" : "attention f32",
+    check(same_bytes(y, y2, rows * width * 4), table, type == TK_KV_F16 ? "attention f16" : "attention f32",
           heads, hd, count);
     free(k), free(v), free(q), free(scores), free(y), free(y2);
 }
