@@ -58,7 +58,8 @@ struct AttentionTests {
                     let slice = row * width..<(row + 1) * width
                     let alone = Table.scalar.attention(
                         Array(q[slice]), heads: heads, cache: cache, visible: 3..<3 + first + row, scale: 0.2)
-                    #expect(bits(alone) == bits(Array(together[slice])), "\(rows) rows, row \(row), f16: \(half)")
+                    #expect(
+                        bits(alone) == bits(Array(together[slice])), "\(rows) rows, row \(row), f16: \(half)")
                 }
             }
         }
