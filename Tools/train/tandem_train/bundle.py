@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tandem checkpoint directory (Formats/tandem-checkpoint.md, version 1): reading and writing."""
 
 from __future__ import annotations

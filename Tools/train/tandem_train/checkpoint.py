@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training checkpoints that survive a kill at any moment: written beside, flushed to disk, then renamed."""
 
 from __future__ import annotations

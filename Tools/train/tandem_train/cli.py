@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line: one subcommand per step from text to a packed-ready tandem checkpoint.
 
 Exit codes: 0 done, 1 interrupted or a check failed, 2 a mistake in the input (one line on stderr says which).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shape of one Llama-family model, read from and written to a Hugging Face ``config.json``."""
 
 from __future__ import annotations

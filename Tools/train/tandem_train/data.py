@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tokenised corpora: one flat little-endian file of token ids per source, and the deterministic batch sampler."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Step-by-step decoding with the overwrite cache: the reference the parallel pass and the Swift engine are held to.
 
 Written for clarity, batch size one. Invariant (between drafts): the secondary's cache slots below ``n`` come from the

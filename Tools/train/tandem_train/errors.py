@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one error type of the package: every message says what is wrong and what to do."""
 
 

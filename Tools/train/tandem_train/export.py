@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a training folder, finished or not, to Hugging Face directories and tandem checkpoints."""
 
 from __future__ import annotations

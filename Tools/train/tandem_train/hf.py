@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hugging Face model directories: ``config.json`` with one safetensors file or a sharded set."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The training loop shared by pre-training and tandem training: schedule, batches, checkpoints, progress.
 
 A ``Task`` holds one or more branches (independent sets of trained modules). All branches see the same batches; their

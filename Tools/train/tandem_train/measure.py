@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figures of the paper's table 1: accuracy against text, cross-entropy, accuracy against the primary, TV distance."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A lean Llama: the same numbers as ``transformers``' LlamaForCausalLM, the state dict one to one on its names.
 
 Written out so that the pieces a tandem needs (taps, a layer's keys and values alone) are plain function calls, and so

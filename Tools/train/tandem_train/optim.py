@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Muon for the hidden matrices, AdamW for the rest, under one warm-up, stable, decay schedule.
 
 Muon (Jordan et al., 2024) replaces the momentum of a matrix by its nearest orthogonal matrix, found with a few

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The loss plot."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pre-training of one model from scratch with next-token cross-entropy."""
 
 from __future__ import annotations

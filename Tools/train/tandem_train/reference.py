@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Float32 reference figures for other implementations: logits on given tokens, and greedy SPEED."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where training runs: device, number type, and the processes of ``torchrun``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tandem: a frozen primary, a secondary that attends to its projected representations (paper, equation 2).
 
 For secondary layer ``j`` and position ``i`` in a block that starts at ``k(i) = floor(i / gamma) * gamma``, attention

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The training task of a tandem and its baselines: one frozen primary pass, three independent branches.
 
 ``tandem``     secondary and projections; stage 1 cross-entropy, stage 2 half cross-entropy, half distillation.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading the training texts: documents separated by ``<|endoftext|>`` lines, with mojibake repaired."""
 
 from __future__ import annotations

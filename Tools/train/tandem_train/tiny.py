@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tiny random tandem checkpoints for tests of other implementations: seeded, every shape deliberately unlike.
 
 Widths, depths, head counts, head sizes and RoPE bases differ between the two models; variants cover tied and untied

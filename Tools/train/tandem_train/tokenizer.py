@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Byte-level BPE tokenizer: training on plain text, and reading back with its end-of-text id.
 
 The pre-tokeniser is the one of GPT-2 (Hugging Face ``ByteLevel``, no prefix space), so every byte string has a

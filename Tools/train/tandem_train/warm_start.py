@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A start for the projections from which training does not have to unlearn.
 
 With random projections a pre-trained secondary reads noise in place of its own past, and must first recover. Instead

@@ -1,10 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small synthetic corpus with its tokenizer, and a pair of untrained models, shared by the tests."""
 
 import random
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the tests run from a clone, without installing
 
 from tandem_train.config import ModelConfig
 from tandem_train.data import prepare

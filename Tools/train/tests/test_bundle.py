@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checkpoint directories: round trips, identical bytes, and the reference material for other implementations."""
 
 import json

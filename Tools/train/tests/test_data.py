@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Texts, tokenizer, token files and the batch sampler."""
 
 from pathlib import Path

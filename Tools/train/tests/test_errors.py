@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bad input as a user would give it: exit code 2 and one clear line on stderr."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The architecture: parity with transformers, and of the parallel pass with step-by-step decoding."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training runs: resuming after a kill, data-parallel processes, stages, and what they write."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``tiny``, ``reference`` and ``verify``: material for other implementations, and a check of a checkpoint."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``tokenizer`` and ``prepare``: from text files to token files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``evaluate`` and ``export``."""
 
 from __future__ import annotations
