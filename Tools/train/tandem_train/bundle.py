@@ -51,11 +51,7 @@ def write_bundle(bundle: Bundle, out: Path, tokenizer: Path | None, dtype: torch
     save_model(bundle.primary, out / "primary", dtype)
     save_model(bundle.secondary, out / "secondary", dtype)
     if bundle.projections is not None:
-        tensors = {
-            f"tandem.projections.{j}.weight": p.weight.detach().to("cpu", dtype).contiguous()
-            for j, p in enumerate(bundle.projections.projections)
-        }
-        save_file(tensors, str(out / "tandem.safetensors"), metadata={"format": "pt"})
+        save_projections(bundle.projections, out / "tandem.safetensors", dtype)
         manifest |= {"projections": "tandem.safetensors", "layer_map": bundle.projections.layer_map}
     manifest["gamma"] = bundle.gamma
     if tokenizer is not None:
@@ -74,6 +70,15 @@ def write_bundle(bundle: Bundle, out: Path, tokenizer: Path | None, dtype: torch
     temporary = out / ".tandem.json.tmp"
     temporary.write_text(json.dumps(manifest, indent=2) + "\n")
     temporary.replace(out / "tandem.json")
+
+
+def save_projections(projections: Projections, file: Path, dtype: torch.dtype = torch.bfloat16) -> None:
+    """Writes ``tandem.safetensors``."""
+    tensors = {
+        f"tandem.projections.{j}.weight": projection.weight.detach().to("cpu", dtype).contiguous()
+        for j, projection in enumerate(projections.projections)
+    }
+    save_file(tensors, str(file), metadata={"format": "pt"})
 
 
 def read_manifest(directory: Path) -> dict:

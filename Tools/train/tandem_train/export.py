@@ -27,7 +27,7 @@ def export(training: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> No
     if meta["kind"] == "pretrain":
         model = _restore(LlamaLM(ModelConfig(**meta["config"])), state["modules"]["loss"]["model"])
         save_model(model, out, dtype)
-        _copy_tokenizer(Path(meta["tokenizer"]), out)
+        copy_tokenizer(Path(meta["tokenizer"]), out)
         return
     write_bundle(training_bundle(state), out, _folder(Path(meta["tokenizer"])), dtype)
 
@@ -76,7 +76,8 @@ def _folder(tokenizer: Path) -> Path:
     return tokenizer if tokenizer.is_dir() else tokenizer.parent
 
 
-def _copy_tokenizer(source: Path, out: Path) -> None:
+def copy_tokenizer(source: Path, out: Path) -> None:
+    """Copies the tokenizer files of a directory, or those beside a ``tokenizer.json``, where there are any."""
     for name in ("tokenizer.json", "tokenizer_config.json"):
         file = _folder(source) / name
         if file.is_file():

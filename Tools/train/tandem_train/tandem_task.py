@@ -13,7 +13,7 @@ drawing the block length anew per sequence is ours, it keeps the gain deeper int
 from __future__ import annotations
 
 import copy
-from typing import Iterable, Sequence
+from typing import Sequence
 
 import numpy as np
 import torch
@@ -24,7 +24,6 @@ from .model import LlamaLM
 from .pretrain import cross_entropy
 from .runtime import Runtime
 from .tandem import Projections, block_masks, tandem_logits
-from .warm_start import fit_projections
 
 BRANCHES = ("tandem", "distilled", "alone", "tandem-ce")
 DEFAULT_BRANCHES = BRANCHES[:3]
@@ -45,7 +44,7 @@ def draw_gamma(rng: np.random.Generator, count: int, largest: int, power: float)
 
 
 class TandemTraining:
-    """A ``loop.Task`` over one pair of models. ``warm_start`` is a list of token batches to fit the projections on."""
+    """A ``loop.Task`` over one pair of models. ``start`` holds the first projections (None: random)."""
 
     def __init__(
         self,
@@ -59,7 +58,7 @@ class TandemTraining:
         gamma_max: int = 8,
         gamma_power: float = 0.5,
         seed: int = 0,
-        warm_start: Iterable[Tensor] | None = None,
+        start: Projections | None = None,
         compiled: bool = False,
     ) -> None:
         unknown = [name for name in branches if name not in BRANCHES]
@@ -78,8 +77,8 @@ class TandemTraining:
             if name.startswith("tandem"):
                 projections = Projections(primary.config, secondary.config, layer_map)
                 projections.initialise(seed)
-                if warm_start is not None:
-                    fit_projections(self.primary, modules["secondary"], projections.to(runtime.device), warm_start)
+                if start is not None:
+                    projections.load_state_dict(start.state_dict())
                 modules["projections"] = projections.to(runtime.device)
             self.branches[name] = modules
         self._targets = torch.compile(self._primary_pass, dynamic=False) if compiled else self._primary_pass

@@ -19,6 +19,7 @@ from tandem_train.cli import main
 from tandem_train.errors import TrainError
 from tandem_train.hf import load_model
 from tandem_train.optim import orthogonalise, schedule
+from tandem_train.slicing import slice_secondary
 from tandem_train.tandem import Projections, block_masks, tandem_logits
 from tandem_train.tandem_task import draw_gamma
 from tandem_train.tiny import make_tiny
@@ -164,3 +165,24 @@ def test_fitted_projections_imitate_the_secondary():
     ids = batches[0][:2]
     inside = tandem_logits(secondary, projections, secondary.streams(ids), ids, block_masks(64, 2))
     assert (inside - secondary(ids)).abs().max() < 0.02
+
+
+def test_a_full_slice_is_the_primary_and_a_narrow_one_starts_a_tandem(work, options, tmp_path, capsys):
+    primary = make_tiny("tied").primary
+    batches = [torch.randint(0, 300, (8, 64), generator=torch.Generator().manual_seed(i)) for i in range(4)]
+    secondary, projections = slice_secondary(primary, [0, 1, 2], 96, 160, batches)
+    ids = batches[0][:2]
+    assert (secondary(ids) - primary(ids)).abs().max() < 1e-3
+    inside = tandem_logits(secondary, projections, primary.streams(ids), ids, block_masks(64, 3))
+    assert (inside - primary(ids)).abs().max() < 1e-3
+    with pytest.raises(TrainError, match="ascend"):
+        slice_secondary(primary, [2, 1], 96, 160, batches)
+
+    cut, out = tmp_path / "cut", tmp_path / "run"
+    source = ["--primary", str(work / "primary")]
+    mix = ["--data", str(work / "data"), "--mix", "train", "--length", "32", "--tokens", "8000", "--dtype", "fp32"]
+    assert main(["slice", *source, "--keep", "1", "--width", "32", "--ff", "48", *mix, "--out", str(cut)]) == 0
+    assert "layer map 1" in capsys.readouterr().out
+    start = ["--secondary", str(cut), "--layer-map", "1", "--projection-start", str(cut / "tandem.safetensors")]
+    assert main(["train", *source, *start, *options, "--steps", "2", "--out", str(out)]) == 0
+    assert read_bundle(out / "checkpoint").provenance["projection_start"] == "tandem.safetensors"

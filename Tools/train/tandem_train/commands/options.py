@@ -47,17 +47,22 @@ def add_plan(parser: argparse.ArgumentParser, steps: int, save_every: int = 100)
     parser.add_argument("--out", type=Path, required=True, help="working folder; the same command continues after a kill")
 
 
-def make_plan(options: argparse.Namespace) -> Plan:
-    """The ``Plan`` that the options ask for. Raises ``TrainError`` for a malformed mix or numbers out of range."""
+def parse_mix(items: list[str]) -> dict[str, float]:
+    """``NAME=WEIGHT`` items to a mapping. Raises ``TrainError`` for a weight that is no number."""
     mix = {}
-    for item in options.mix:
+    for item in items:
         name, _, weight = item.partition("=")
         try:
             mix[name] = float(weight or 1)
         except ValueError:
             raise TrainError(f"--mix {item}: the weight must be a number, as in NAME=0.5") from None
+    return mix
+
+
+def make_plan(options: argparse.Namespace) -> Plan:
+    """The ``Plan`` that the options ask for. Raises ``TrainError`` for a malformed mix or numbers out of range."""
     return Plan(
-        steps=options.steps, batch_tokens=options.batch_tokens, length=options.length, mix=mix, seed=options.seed,
+        steps=options.steps, batch_tokens=options.batch_tokens, length=options.length, mix=parse_mix(options.mix), seed=options.seed,
         final_length=options.final_length, final_fraction=options.final_fraction, warmup=options.warmup,
         decay=options.decay, muon_lr=options.muon_lr, adam_lr=options.adam_lr, weight_decay=options.weight_decay,
         save_every=options.save_every,

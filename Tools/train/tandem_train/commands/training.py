@@ -8,17 +8,20 @@ import sys
 from pathlib import Path
 
 from .. import export
+from ..bundle import read_projections
 from ..config import ModelConfig
 from ..data import Corpus, Sampler
 from ..errors import TrainError
 from ..hf import load_model
-from ..loop import Loop, write_history
+from ..loop import Loop, Plan, write_history
 from ..model import LlamaLM
 from ..plot import plot_losses
 from ..pretrain import Pretraining
-from ..tandem import check_pair, default_layer_map
+from ..runtime import Runtime
+from ..tandem import Projections, check_pair, default_layer_map
 from ..tandem_task import BRANCHES, DEFAULT_BRANCHES, TandemTraining
 from ..tokenizer import fingerprint, load_tokenizer
+from ..warm_start import fit_projections
 from .options import add_numbers, add_plan, add_runtime, make_plan, start_runtime
 
 _SIZES = {
@@ -61,8 +64,8 @@ def register(commands: argparse._SubParsersAction) -> None:
     two.add_argument("--gamma", type=int, default=2, help="block length to note in the checkpoint (default 2)")
     two.add_argument("--gamma-max", type=int, default=8, help="largest block length drawn in training (default 8)")
     two.add_argument("--gamma-power", type=float, default=0.5, help="block length g is drawn with weight g^-POWER (default 0.5)")
-    two.add_argument("--projection-start", choices=("fit", "random"), default="fit",
-                     help="fit: least squares to the secondary's own streams (default); random")
+    two.add_argument("--projection-start", default="fit", metavar="HOW",
+                     help="fit: least squares to the secondary's own streams (default); random; or a tandem.safetensors")
     two.add_argument("--ship", nargs="*", default=["distilled"], metavar="NAME", help="baselines kept in the checkpoint (default distilled)")
     add_plan(two, 1000)
     add_runtime(two)
@@ -117,23 +120,38 @@ def _train(options: argparse.Namespace) -> None:
     if max(plan.length, plan.final_length) > longest:
         raise TrainError(f"windows of {max(plan.length, plan.final_length)} tokens exceed the models' context of {longest}")
     layer_map = _layer_map(options.layer_map, primary, secondary)
-    warm_start = None
-    if options.projection_start == "fit" and not (options.out / "training.pt").is_file():
-        sampler = Sampler(corpus, plan.mix, plan.length, plan.seed + 1)
-        rows = max(1, 4096 // plan.length)
-        warm_start = [sampler.batch(rows)[:, :-1].to(runtime.device) for _ in range(8)]
+    fresh = not (options.out / "training.pt").is_file()
+    start = _projection_start(options, primary, secondary, layer_map, corpus, plan, runtime) if fresh else None
     task = TandemTraining(
         primary, secondary, layer_map, runtime, branches=options.branches, stage_one=options.stage_one,
-        gamma_max=options.gamma_max, gamma_power=options.gamma_power, seed=options.seed, warm_start=warm_start, compiled=options.compile,
+        gamma_max=options.gamma_max, gamma_power=options.gamma_power, seed=options.seed, start=start, compiled=options.compile,
     )
     meta = {
         "kind": "train", "product": "checkpoint", "primary": str(options.primary), "tokenizer": str(source),
         "secondary": secondary.config.to_dict(), "layer_map": layer_map, "gamma": options.gamma, "ship": options.ship,
-        "projection_start": options.projection_start, "stage_one": options.stage_one, "gamma_max": options.gamma_max, "gamma_power": options.gamma_power,
+        "projection_start": Path(options.projection_start).name, "stage_one": options.stage_one, "gamma_max": options.gamma_max, "gamma_power": options.gamma_power,
     }
     loop = Loop(task, plan, corpus, options.out, runtime, meta)
     _start(loop)
     _finish(loop, "Tandem and baselines")
+
+
+def _projection_start(
+    options: argparse.Namespace, primary: LlamaLM, secondary: LlamaLM, layer_map: list[int], corpus: Corpus, plan: Plan,
+    runtime: Runtime,
+) -> Projections:
+    """The projections that training starts from."""
+    if options.projection_start not in ("fit", "random"):
+        return read_projections(Path(options.projection_start), primary, secondary, layer_map)
+    projections = Projections(primary.config, secondary.config, layer_map)
+    projections.initialise(plan.seed)
+    if options.projection_start == "fit":
+        for module in (primary, secondary, projections):
+            module.to(runtime.device)
+        sampler = Sampler(corpus, plan.mix, plan.length, plan.seed + 1)
+        rows = max(1, 4096 // plan.length)
+        fit_projections(primary, secondary, projections, [sampler.batch(rows)[:, :-1].to(runtime.device) for _ in range(8)])
+    return projections
 
 
 def _layer_map(text: str | None, primary: LlamaLM, secondary: LlamaLM) -> list[int]:
