@@ -8,7 +8,8 @@ import Synchronization
 ///
 /// Items are claimed one by one as threads become free, so a thread that loses its core to a neighbour delays only
 /// the item in its hands. Idle threads spin for some microseconds, because the next job of a forward pass usually
-/// follows at once, and then sleep in the kernel.
+/// follows at once, and then sleep in the kernel. Where a busy neighbour holds a worker's core while the caller waits for
+/// the worker's item, the caller does some jobs alone before it tries again.
 ///
 /// ## Thread Safety
 /// Any number of threads may call ``run(_:_:)``; their jobs take turns. A body must not call `run` of the same pool.
@@ -43,7 +44,7 @@ package final class ComputePool: Sendable {
     /// Everything the caller wrote before is visible to the body; everything the bodies wrote is visible after.
     package func run(_ count: Int, _ body: (_ item: Int, _ thread: Int) -> Void) {
         if count <= 0 { return }
-        if threadCount == 1 || count == 1 || count > Int(UInt32.max) {
+        if threadCount == 1 || count == 1 || count > Int(UInt32.max) || shared.backoff.callerWorksAlone() {
             for item in 0..<count { body(item, 0) }
             return
         }
@@ -74,6 +75,7 @@ private final class SharedState: @unchecked Sendable {
     private let completed = Atomic<Int>(0)
     private let sleepers = Atomic<Int>(0)
     private let stopping = Atomic<Bool>(false)
+    let backoff = StallBackoff()
     private let callers: UnsafeMutablePointer<pthread_mutex_t>
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let wake: UnsafeMutablePointer<pthread_cond_t>
@@ -144,7 +146,9 @@ private final class SharedState: @unchecked Sendable {
             unsafe pthread_mutex_unlock(mutex)
         }
 
+        let start = monotonicSeconds()
         while claimAndRun(thread: 0) {}
+        let ownEnd = monotonicSeconds()
 
         var spins = 0
         while completed.load(ordering: .acquiring) < count {
@@ -156,6 +160,7 @@ private final class SharedState: @unchecked Sendable {
                 sched_yield()
             }
         }
+        backoff.record(ownSeconds: ownEnd - start, waitedSeconds: monotonicSeconds() - ownEnd)
     }
 
     /// Takes one item of the current job, if there is one, and runs it.
