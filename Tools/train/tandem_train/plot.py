@@ -22,7 +22,7 @@ def plot_losses(file: Path, names: list[str], history: list[list[float]], title:
     for column, name in enumerate(names, start=1):
         raw = [row[column] for row in history]
         smooth, average = [], raw[0]
-        keep = 1 - 1 / max(1, min(25, len(raw) / 10))
+        keep = 1 - 1 / max(1, min(25, len(raw) / 40))
         for value in raw:
             average = keep * average + (1 - keep) * value
             smooth.append(average)
