@@ -10,7 +10,7 @@ import argparse
 import sys
 
 from . import __version__
-from .commands import inspect, prepare, results, slice, training
+from .commands import card, inspect, prepare, results, slice, training
 from .errors import TrainError
 
 
@@ -19,11 +19,11 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="tandem_train",
         description="Train, distil, evaluate and export Tandem Transformers. Typical order: tokenizer, prepare, "
-        "pretrain (twice), train, evaluate, export. For a pair of Hugging Face models: prepare, train, evaluate, export.",
+        "pretrain (twice), train, evaluate, export, card. For a pair of Hugging Face models: prepare, train, evaluate, export.",
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (prepare, training, slice, results, inspect):
+    for module in (prepare, training, slice, results, card, inspect):
         module.register(commands)
     return top
 

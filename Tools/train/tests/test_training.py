@@ -99,6 +99,28 @@ def test_train_and_evaluate_all_branches(work, pair, options, tmp_path, capsys):
     assert again["tandem", 3] == rows["tandem", 3]
 
 
+def test_a_card_holds_measured_figures(work, pair, options, tmp_path, capsys):
+    out, card, template = tmp_path / "run", tmp_path / "README.md", tmp_path / "template.md"
+    assert main(["train", *pair, *options, "--layer-map", "0,2", "--steps", "3", "--out", str(out)]) == 0
+    capsys.readouterr()
+    given = ["--data", str(work / "data"), "--sources", "valid", "--gammas", "1,2", "--length", "32", "--dtype", "fp32", "--json"]
+    assert main(["evaluate", "--training", str(out), *given]) == 0
+    (tmp_path / "evaluation.json").write_text(capsys.readouterr().out)
+    fill = ["card", "--checkpoint", str(out / "checkpoint"), "--evaluation", str(tmp_path / "evaluation.json"),
+            "--template", str(template), "--out", str(card), "--prompts", "Tom saw", "--set", "WHO=us"]
+    template.write_text("{{STEPS}} {{WHO}}\n{{SHAPES}}\n{{ALL}}\n{{SOURCE:valid}}\n{{COMPARE}}\n{{PASSES}}\n{{SAMPLES}}\n")
+    assert main(fill) == 0
+    text = card.read_text()
+    row = next(r for r in json.loads((tmp_path / "evaluation.json").read_text())["valid"] if r["gamma"] == 2)
+    assert text.startswith("3 us\n") and "{{" not in text
+    assert text.count(f"| tandem, γ = 2 | {row['accuracy']:.2f} | {row['cross_entropy']:.3f} |") == 2
+    assert "taps after 0, 2 primary layers" in text and "| primary alone | 150 | 150 | 150 |" in text and "> **Tom saw**" in text
+    template.write_text("{{NOTHING}}")
+    assert main(fill) == 2
+    assert "no value for {{NOTHING}}" in capsys.readouterr().err
+    assert card.read_text() == text
+
+
 def test_a_pair_saved_by_transformers(work, options, tmp_path):
     transformers = pytest.importorskip("transformers")
     shape = dict(vocab_size=300, num_attention_heads=4, max_position_embeddings=64, bos_token_id=0, eos_token_id=0)
