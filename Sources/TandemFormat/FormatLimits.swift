@@ -3,7 +3,8 @@
 /// The format version this library writes, and the major version it reads.
 public enum FormatVersion {
     public static let major = 1
-    public static let minor = 0
+    /// Files that need no required feature are written as minor version 0.
+    public static let minor = 1
 }
 
 /// Limits of format version 1 (`Formats/tandem-file.md`, "Limits"). Readers refuse what exceeds them.
@@ -24,6 +25,9 @@ public enum FormatLimits {
     public static let maximumHeadCount = 4096
     public static let maximumHeadSize = 4096
     public static let maximumPositions = 1 << 24
+    /// Values of ``ModelArchitecture``: entries of `ropes`; factors lie between its inverse and this.
+    public static let maximumRopes = 16
+    public static let maximumFactor: Float = 1e6
     /// Tokens drafted between two primary passes.
     public static let maximumBlockLength = 64
     /// End-of-text tokens.

@@ -72,6 +72,11 @@ extension ParsedFile {
                 name: "\(field).encoding", offset: table.fileOffset + base + TensorRecordLayout.encoding,
                 reason: "\(value) is unknown")
         }
+        guard header.requiredFeatures.isSuperset(of: encoding.requiredFeatures) else {
+            throw .invalidField(
+                name: "\(field).encoding", offset: table.fileOffset + base + TensorRecordLayout.encoding,
+                reason: "\(encoding.name) needs a feature that required_features does not announce")
+        }
         let rows = try table.length(at: base + TensorRecordLayout.rows, field: "\(field).rows")
         let columns = try table.length(at: base + TensorRecordLayout.columns, field: "\(field).columns")
         let groupSize = Int(table.u32(at: base + TensorRecordLayout.groupSize))

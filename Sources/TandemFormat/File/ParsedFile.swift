@@ -28,6 +28,7 @@ struct ParsedFile {
         }
         do throws(FormatError) {
             manifest = try Manifest(json: manifestJSON)
+            try manifest.check(announced: header.requiredFeatures)
         } catch {
             throw error.located(at: header.manifest.offset)
         }

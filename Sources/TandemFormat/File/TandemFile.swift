@@ -17,7 +17,7 @@ public import TandemJSON
 ///         // weights at chunk.baseAddress + query.dataOffset
 ///     }
 ///
-/// File format: `Formats/tandem-file.md`, version 1.0.
+/// File format: `Formats/tandem-file.md`, version 1.1.
 ///
 /// Performance: opening costs O(chunks + tensors + manifest) and touches no weights.
 ///
@@ -30,6 +30,8 @@ public final class TandemFile: Sendable {
     public let fileSize: Int
     /// The format version of the file; the major version is ``FormatVersion/major``.
     public let minorVersion: Int
+    /// What a reader must know to use the file; all of it is known to this library.
+    public let requiredFeatures: FormatFeatures
     public let manifest: Manifest
     /// The manifest as it stands in the file, members unknown to this version included.
     public let manifestJSON: JSONValue
@@ -51,6 +53,7 @@ public final class TandemFile: Sendable {
         self.mapping = mapping
         fileSize = mapping.count
         minorVersion = parsed.header.versionMinor
+        requiredFeatures = parsed.header.requiredFeatures
         manifest = parsed.manifest
         manifestJSON = parsed.manifestJSON
         tensors = parsed.tensors

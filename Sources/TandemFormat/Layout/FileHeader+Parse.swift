@@ -41,9 +41,10 @@ extension FileHeader {
     }
 
     private mutating func readFields(_ bytes: FileBytes, actualSize: Int) throws(FormatError) {
-        let features = bytes.u64(at: HeaderLayout.requiredFeatures)
-        guard features == 0 else {
-            throw .unsupportedFeatures(bits: features, offset: HeaderLayout.requiredFeatures)
+        requiredFeatures = FormatFeatures(rawValue: bytes.u64(at: HeaderLayout.requiredFeatures))
+        let unknown = requiredFeatures.subtracting(.known)
+        guard unknown.isEmpty else {
+            throw .unsupportedFeatures(bits: unknown.rawValue, offset: HeaderLayout.requiredFeatures)
         }
         optionalFeatures = bytes.u64(at: HeaderLayout.optionalFeatures)
         fileSize = try bytes.length(at: HeaderLayout.fileSize, field: "header.file_size")

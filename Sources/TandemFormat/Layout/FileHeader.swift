@@ -35,9 +35,10 @@ struct Section {
 
 /// The fixed structure at offset 0.
 struct FileHeader {
-    var versionMinor = FormatVersion.minor
+    var versionMinor = 0
     var headerSize = HeaderLayout.size
     var fileSize = 0
+    var requiredFeatures: FormatFeatures = []
     var optionalFeatures: UInt64 = 0
     var manifest = Section()
     var chunkTable = Section()
@@ -52,9 +53,11 @@ struct FileHeader {
         var bytes = [UInt8](repeating: 0, count: HeaderLayout.size)
         bytes.replaceSubrange(0..<8, with: HeaderLayout.magicBytes)
         bytes.store(UInt16(FormatVersion.major), at: HeaderLayout.versionMajor)
-        bytes.store(UInt16(FormatVersion.minor), at: HeaderLayout.versionMinor)
+        let minor = requiredFeatures.isEmpty ? 0 : FormatVersion.minor
+        bytes.store(UInt16(minor), at: HeaderLayout.versionMinor)
         bytes.store(UInt32(HeaderLayout.size), at: HeaderLayout.headerSize)
         bytes.store(UInt64(fileSize), at: HeaderLayout.fileSize)
+        bytes.store(requiredFeatures.rawValue, at: HeaderLayout.requiredFeatures)
         let sections = [
             (HeaderLayout.manifest, manifest), (HeaderLayout.chunkTable, chunkTable),
             (HeaderLayout.tensorTable, tensorTable), (HeaderLayout.stringTable, stringTable),

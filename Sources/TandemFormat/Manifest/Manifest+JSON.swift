@@ -60,7 +60,8 @@ extension ModelConfiguration {
                 maxPositions: reader.integer("max_positions"),
                 normEpsilon: reader.float("norm_epsilon"),
                 ropeBase: reader.float("rope_base"),
-                tiedEmbeddings: reader.bool("tied_embeddings"))
+                tiedEmbeddings: reader.bool("tied_embeddings"),
+                architecture: ModelArchitecture(reader: reader))
         } catch .invalidField(let name, let offset, let reason) {
             let full = name.hasPrefix(reader.path) ? name : "\(reader.path).\(name)"
             throw .invalidField(name: full, offset: offset, reason: reason)
@@ -86,6 +87,7 @@ extension ModelConfiguration {
         object["norm_epsilon"] = .number(shortestDouble(normEpsilon))
         object["rope_base"] = .number(shortestDouble(ropeBase))
         object["tied_embeddings"] = .bool(tiedEmbeddings)
+        for member in architecture.members { object[member.key] = member.value }
         return .object(object)
     }
 }
@@ -129,7 +131,7 @@ extension TokenizerReference {
 
 /// The double with the float's shortest decimal form (1e-05, not 9.99999974737875e-06), when it converts back
 /// exactly.
-private func shortestDouble(_ value: Float) -> Double {
+func shortestDouble(_ value: Float) -> Double {
     if let short = Double(value.description), Float(short) == value { return short }
     return Double(value)
 }

@@ -55,11 +55,6 @@ public struct Manifest: Sendable, Equatable {
     }
 
     private func checkModels() throws(FormatError) {
-        if let secondary, secondary.vocabularySize != primary.vocabularySize {
-            throw .invalidField(
-                name: "manifest.models.secondary.vocabulary_size", offset: nil,
-                reason: "\(secondary.vocabularySize) differs from the primary's \(primary.vocabularySize)")
-        }
         guard let tandem else { return }
         guard let secondary else {
             throw .invalidField(

@@ -85,4 +85,60 @@ struct ManifestReader {
         }
         return result
     }
+
+    // MARK: Optional members
+
+    func has(_ key: String) -> Bool { present(key) != nil }
+
+    func bool(_ key: String, default fallback: Bool) throws(FormatError) -> Bool {
+        has(key) ? try bool(key) : fallback
+    }
+
+    func optionalFloat(_ key: String) throws(FormatError) -> Float? {
+        has(key) ? try float(key) : nil
+    }
+
+    /// A string that names one of an enumeration's cases.
+    func choice<T: RawRepresentable & CaseIterable>(
+        _ key: String, default fallback: T
+    ) throws(FormatError) -> T where T.RawValue == String {
+        guard let name = try optionalString(key) else { return fallback }
+        guard let value = T(rawValue: name) else {
+            let names = T.allCases.map(\.rawValue).joined(separator: ", ")
+            throw invalid(key, "'\(name)' is not one of \(names)")
+        }
+        return value
+    }
+
+    /// An array of objects; empty when absent.
+    func objects(_ key: String, limit: Int) throws(FormatError) -> [ManifestReader] {
+        var result: [ManifestReader] = []
+        for (index, value) in try array(key, limit: limit).enumerated() {
+            try result.append(ManifestReader(value, path: "\(path).\(key)[\(index)]"))
+        }
+        return result
+    }
+
+    /// An array of integers and nulls; empty when absent.
+    func optionalIntegers(_ key: String, limit: Int) throws(FormatError) -> [Int?] {
+        var result: [Int?] = []
+        for (index, value) in try array(key, limit: limit).enumerated() {
+            guard let number = value.intValue else {
+                guard value.isNull else { throw invalid("\(key)[\(index)]", "is not an integer or null") }
+                result.append(nil)
+                continue
+            }
+            result.append(number)
+        }
+        return result
+    }
+
+    private func array(_ key: String, limit: Int) throws(FormatError) -> [JSONValue] {
+        guard let value = present(key) else { return [] }
+        guard let values = value.arrayValue else { throw invalid(key, "is not an array") }
+        guard values.count <= limit else {
+            throw invalid(key, "\(values.count) entries, the limit is \(limit)")
+        }
+        return values
+    }
 }

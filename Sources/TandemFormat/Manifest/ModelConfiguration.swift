@@ -10,7 +10,8 @@ public enum ModelRole: String, Sendable, CaseIterable {
 
 /// The shape of one model. A value of this type is always within ``FormatLimits`` and consistent in itself.
 public struct ModelConfiguration: Sendable, Equatable {
-    /// The model family; "llama" in format version 1.0.
+    /// The model family, as Hugging Face's `model_type`: 1...64 lower-case letters, digits, `_`, `-` and `.`.
+    /// Informative: ``architecture`` says what to compute. Models without any of its members are "llama".
     public let family: String
     public let vocabularySize: Int
     public let hiddenSize: Int
@@ -29,9 +30,12 @@ public struct ModelConfiguration: Sendable, Equatable {
     public let ropeBase: Float
     /// True when the output head is the embedding matrix.
     public let tiedEmbeddings: Bool
+    /// How the model differs from plain Llama.
+    public let architecture: ModelArchitecture
 
-    /// Families this version of the format describes.
-    public static let families = ["llama"]
+    /// The family of version 1.0, whose models have the default ``ModelArchitecture``.
+    public static let plainFamily = "llama"
+    static let maximumFamilyLength = 64
 
     /// Checks a configuration against the format's rules.
     ///
@@ -39,15 +43,13 @@ public struct ModelConfiguration: Sendable, Equatable {
     public init(
         family: String = "llama", vocabularySize: Int, hiddenSize: Int, layerCount: Int, headCount: Int,
         keyValueHeadCount: Int, headSize: Int, intermediateSize: Int, maxPositions: Int, normEpsilon: Float,
-        ropeBase: Float, tiedEmbeddings: Bool
+        ropeBase: Float, tiedEmbeddings: Bool, architecture: ModelArchitecture = ModelArchitecture()
     ) throws(FormatError) {
-        guard ModelConfiguration.families.contains(family) else {
+        guard ModelConfiguration.isFamily(family) else {
             throw .invalidField(
                 name: "family", offset: nil,
-                reason:
-                    "'\(family)' is not supported; supported: "
-                    + ModelConfiguration.families.joined(separator: ", ")
-            )
+                reason: "'\(family.prefix(80))' is not 1...\(Self.maximumFamilyLength) lower-case letters, "
+                    + "digits, '_', '-' and '.'")
         }
         try Self.check("vocabulary_size", vocabularySize, FormatLimits.maximumVocabularySize)
         try Self.check("hidden_size", hiddenSize, FormatLimits.maximumHiddenSize)
@@ -79,6 +81,7 @@ public struct ModelConfiguration: Sendable, Equatable {
         guard ropeBase >= 1, ropeBase <= 1e12 else {
             throw .invalidField(name: "rope_base", offset: nil, reason: "\(ropeBase) is outside 1...1e12")
         }
+        try architecture.check(layerCount: layerCount, headSize: headSize)
         self.family = family
         self.vocabularySize = vocabularySize
         self.hiddenSize = hiddenSize
@@ -91,6 +94,18 @@ public struct ModelConfiguration: Sendable, Equatable {
         self.normEpsilon = normEpsilon
         self.ropeBase = ropeBase
         self.tiedEmbeddings = tiedEmbeddings
+        self.architecture = architecture
+    }
+
+    private static func isFamily(_ name: String) -> Bool {
+        (1...maximumFamilyLength).contains(name.utf8.count)
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+                case UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."): true
+                default: false
+                }
+            }
     }
 
     private static func check(_ name: String, _ value: Int, _ limit: Int) throws(FormatError) {

@@ -8,6 +8,10 @@ public enum TensorName {
     public static func norm(_ role: ModelRole) -> String { "\(role.rawValue).norm" }
     /// Output head [vocabulary, hidden]; absent when the embeddings are tied.
     public static func head(_ role: ModelRole) -> String { "\(role.rawValue).head" }
+    /// Inverse frequencies of entry `index` of ``ModelArchitecture/ropes`` [1, rotary size / 2].
+    public static func rope(_ role: ModelRole, _ index: Int) -> String { "\(role.rawValue).ropes.\(index)" }
+    /// Inverse frequencies for contexts longer than ``ModelArchitecture/Rope/longAbove`` [1, rotary size / 2].
+    public static func longRope(_ role: ModelRole, _ index: Int) -> String { "\(rope(role, index)).long" }
     /// A tensor of a transformer layer.
     public static func layer(_ role: ModelRole, _ index: Int, _ part: LayerPart) -> String {
         "\(role.rawValue).layers.\(index).\(part.rawValue)"
@@ -16,17 +20,53 @@ public enum TensorName {
     public static func projection(_ index: Int) -> String { "tandem.projections.\(index)" }
 }
 
-/// The tensors of one transformer layer, in file order.
+/// The tensors that a transformer layer may have, in file order.
 public enum LayerPart: String, Sendable, CaseIterable {
     case attentionNorm = "attn_norm"
     case query = "q"
+    case queryBias = "q_bias"
     case key = "k"
+    case keyBias = "k_bias"
     case value = "v"
+    case valueBias = "v_bias"
+    case queryNorm = "q_norm"
+    case keyNorm = "k_norm"
     case output = "o"
+    case outputBias = "o_bias"
+    case attentionPostNorm = "attn_post_norm"
     case mlpNorm = "mlp_norm"
     case gate
+    case gateBias = "gate_bias"
     case up
+    case upBias = "up_bias"
     case down
+    case downBias = "down_bias"
+    case mlpPostNorm = "mlp_post_norm"
+
+    /// True for f32 vectors, false for matrices in panels.
+    public var isVector: Bool {
+        switch self {
+        case .query, .key, .value, .output, .gate, .up, .down: false
+        default: true
+        }
+    }
+}
+
+extension ModelArchitecture {
+    /// The tensors that a layer of this architecture has, in file order.
+    public var layerParts: [LayerPart] { LayerPart.allCases.filter(has) }
+
+    private func has(_ part: LayerPart) -> Bool {
+        switch part {
+        case .query, .key, .value, .output, .gate, .up, .down: true
+        case .attentionNorm, .mlpNorm: normPlacement != .post
+        case .attentionPostNorm, .mlpPostNorm: normPlacement != .pre
+        case .queryNorm, .keyNorm: queryKeyNorm != .none
+        case .queryBias, .keyBias, .valueBias: attentionBias
+        case .outputBias: outputBias
+        case .gateBias, .upBias, .downBias: mlpBias
+        }
+    }
 }
 
 /// A tensor that a configuration asks for.
@@ -43,9 +83,15 @@ extension ModelConfiguration {
     /// Every tensor the model needs, in execution order.
     public func requiredTensors(_ role: ModelRole) -> [TensorRequirement] {
         var list = [requiredMatrix(TensorName.embed(role), vocabularySize, hiddenSize)]
-        list.reserveCapacity(3 + layerCount * LayerPart.allCases.count)
+        let parts = architecture.layerParts
+        list.reserveCapacity(3 + 2 * architecture.ropes.count + layerCount * parts.count)
+        for (index, rope) in architecture.ropes.enumerated() {
+            list.append(requiredVector(TensorName.rope(role, index), rope.rotarySize / 2))
+            guard rope.longAbove != nil else { continue }
+            list.append(requiredVector(TensorName.longRope(role, index), rope.rotarySize / 2))
+        }
         for layer in 0..<layerCount {
-            for part in LayerPart.allCases { list.append(requirement(role, layer, part)) }
+            for part in parts { list.append(requirement(role, layer, part)) }
         }
         list.append(requiredVector(TensorName.norm(role), hiddenSize))
         if !tiedEmbeddings { list.append(requiredMatrix(TensorName.head(role), vocabularySize, hiddenSize)) }
@@ -54,13 +100,22 @@ extension ModelConfiguration {
 
     private func requirement(_ role: ModelRole, _ layer: Int, _ part: LayerPart) -> TensorRequirement {
         let name = TensorName.layer(role, layer, part)
+        let queries = headCount * headSize
+        let keys = keyValueHeadCount * headSize
+        let isPerHead = architecture.queryKeyNorm == .head
         return switch part {
-        case .attentionNorm, .mlpNorm: requiredVector(name, hiddenSize)
-        case .query: requiredMatrix(name, headCount * headSize, hiddenSize)
-        case .key, .value: requiredMatrix(name, keyValueHeadCount * headSize, hiddenSize)
-        case .output: requiredMatrix(name, hiddenSize, headCount * headSize)
+        case .attentionNorm, .attentionPostNorm, .mlpNorm, .mlpPostNorm: requiredVector(name, hiddenSize)
+        case .query: requiredMatrix(name, queries, hiddenSize)
+        case .key, .value: requiredMatrix(name, keys, hiddenSize)
+        case .output: requiredMatrix(name, hiddenSize, queries)
         case .gate, .up: requiredMatrix(name, intermediateSize, hiddenSize)
         case .down: requiredMatrix(name, hiddenSize, intermediateSize)
+        case .queryBias: requiredVector(name, queries)
+        case .keyBias, .valueBias: requiredVector(name, keys)
+        case .queryNorm: requiredVector(name, isPerHead ? headSize : queries)
+        case .keyNorm: requiredVector(name, isPerHead ? headSize : keys)
+        case .outputBias, .downBias: requiredVector(name, hiddenSize)
+        case .gateBias, .upBias: requiredVector(name, intermediateSize)
         }
     }
 }

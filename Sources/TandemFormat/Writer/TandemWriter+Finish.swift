@@ -33,6 +33,9 @@ extension TandemWriter {
             throw .misuse("the manifest or the names take more than \(FormatLimits.maximumTextLength) bytes")
         }
         var header = FileHeader()
+        header.requiredFeatures = tensors.reduce(manifest.requiredFeatures) {
+            $0.union($1.encoding.requiredFeatures)
+        }
         header.stringTable = try section(strings)
         header.chunkTable = try section(chunkTable)
         header.tensorTable = try section(tensorTable)

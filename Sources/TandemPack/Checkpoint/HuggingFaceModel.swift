@@ -68,7 +68,7 @@ struct HuggingFaceModel: Sendable {
     private var tensorNames: [String] {
         var names = [family.names.embed]
         for layer in 0..<configuration.layerCount {
-            for part in LayerPart.allCases { names.append(family.names.layer(layer, part)) }
+            for part in configuration.architecture.layerParts { names.append(family.names.layer(layer, part)) }
         }
         names.append(family.names.norm)
         if !configuration.tiedEmbeddings { names.append(family.names.head) }
