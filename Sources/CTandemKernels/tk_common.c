@@ -92,8 +92,12 @@ static void tk_cos_sin(float angle, float *cosine, float *sine) {
     }
 }
 
-void tk_rope_row(size_t position, const float *freq, size_t half, float *out) {
-    for (size_t i = 0; i < half; i++) tk_cos_sin((float)position * freq[i], out + i, out + half + i);
+void tk_rope_row(size_t position, const float *freq, size_t half, float factor, float *out) {
+    for (size_t i = 0; i < half; i++) {
+        tk_cos_sin((float)position * freq[i], out + i, out + half + i);
+        out[i] *= factor;
+        out[half + i] *= factor;
+    }
 }
 
 // ---- Panels -----------------------------------------------------------------------------------------------

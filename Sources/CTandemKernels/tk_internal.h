@@ -57,6 +57,18 @@
 #define TK_EXP_C5 0x1.123a2p-7f
 #define TK_EXP_C6 0x1.6a23cep-10f
 
+// gelu_tanh: its exponent is gate * (TK_GELU_C1 + TK_GELU_C3 * gate^2).
+#define TK_GELU_C1 (-0x1.988454p+0f)
+#define TK_GELU_C3 (-0x1.2444f2p-4f)
+
+// tanh: below the limit x + x^3 * P(x^2), with relative error 1.1e-9 before rounding.
+#define TK_TANH_LIMIT 0.55f
+#define TK_TANH_C0 (-0x1.55554ap-2f)
+#define TK_TANH_C1 0x1.110d26p-3f
+#define TK_TANH_C2 (-0x1.b9287ap-5f)
+#define TK_TANH_C3 0x1.593d06p-6f
+#define TK_TANH_C4 (-0x1.9b3046p-8f)
+
 TK_INLINE uint32_t tk_bits(float x) {
     uint32_t u;
     memcpy(&u, &x, sizeof u);
@@ -99,6 +111,12 @@ TK_INLINE size_t tk_chunk_panels(size_t bytes) {
 TK_INLINE size_t tk_row_block(size_t left, size_t limit) {
     const size_t blocks = (left + limit - 1) / limit;
     return (left + blocks - 1) / blocks;
+}
+
+// How many of the positions from a->begin lie before the window of a row.
+TK_INLINE size_t tk_attention_hidden(const tk_attention *a, size_t row) {
+    const size_t count = a->end + row - a->begin;
+    return a->window != 0 && count > a->window ? count - a->window : 0;
 }
 
 extern const tk_kernels tk_kernels_scalar;

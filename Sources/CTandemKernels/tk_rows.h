@@ -52,6 +52,21 @@ TK_INLINE tk_v tk_v_exp(tk_v x) {
     return tk_v_where_nan(x, x, y);
 }
 
+// tk_tanhf_ref on 16 lanes.
+TK_INLINE tk_v tk_v_tanh(tk_v x) {
+    const tk_v one = tk_v_set1(1.0f), magnitude = tk_v_abs(x), z = tk_v_mul(x, x);
+    tk_v p = tk_v_set1(TK_TANH_C4);
+    p = tk_v_fma(p, z, tk_v_set1(TK_TANH_C3));
+    p = tk_v_fma(p, z, tk_v_set1(TK_TANH_C2));
+    p = tk_v_fma(p, z, tk_v_set1(TK_TANH_C1));
+    p = tk_v_fma(p, z, tk_v_set1(TK_TANH_C0));
+    const tk_v small = tk_v_fma(tk_v_mul(x, z), p, x);
+    const tk_v e = tk_v_exp(tk_v_add(magnitude, magnitude));
+    const tk_v y = tk_v_sub(one, tk_v_div(tk_v_set1(2.0f), tk_v_add(one, e)));
+    const tk_v large = tk_v_where_below(x, tk_v_set1(0.0f), tk_v_neg(y), y);
+    return tk_v_where_below(magnitude, tk_v_set1(TK_TANH_LIMIT), small, large);
+}
+
 // ---- Float matrix product ---------------------------------------------------------------------------------
 
 TK_INLINE void tk_rows_gemm_block(const tk_fgemm *a, size_t panel, size_t row, const int R, const int P) {
@@ -157,6 +172,39 @@ static void tk_rows_swiglu(const float *gate, const float *up, size_t n, float *
     }
 }
 
+static void tk_rows_geglu(const float *gate, const float *up, size_t n, float *y) {
+    const tk_v c1 = tk_v_set1(TK_GELU_C1), c3 = tk_v_set1(TK_GELU_C3);
+    for (size_t i = 0; i < n; i += 16) {
+        const tk_v g = tk_v_load_some(gate + i, n - i);
+        const tk_v e = tk_v_exp(tk_v_mul(g, tk_v_fma(tk_v_mul(g, g), c3, c1)));
+        const tk_v gelu = tk_v_div(g, tk_v_add(tk_v_set1(1.0f), e));
+        tk_v_store_some(y + i, n - i, tk_v_mul(gelu, tk_v_load_some(up + i, n - i)));
+    }
+}
+
+static void tk_rows_add_scaled(float *x, float factor, const float *y, size_t n) {
+    const tk_v f = tk_v_set1(factor);
+    for (size_t i = 0; i < n; i += 16) {
+        const tk_v sum = tk_v_fma(f, tk_v_load_some(y + i, n - i), tk_v_load_some(x + i, n - i));
+        tk_v_store_some(x + i, n - i, sum);
+    }
+}
+
+static void tk_rows_scale(float *x, float factor, size_t n) {
+    const tk_v f = tk_v_set1(factor);
+    for (size_t i = 0; i < n; i += 16) {
+        tk_v_store_some(x + i, n - i, tk_v_mul(tk_v_load_some(x + i, n - i), f));
+    }
+}
+
+static void tk_rows_softcap(float *x, float cap, size_t n) {
+    const tk_v c = tk_v_set1(cap), inverse = tk_v_set1(1.0f / cap);
+    for (size_t i = 0; i < n; i += 16) {
+        const tk_v y = tk_v_tanh(tk_v_mul(tk_v_load_some(x + i, n - i), inverse));
+        tk_v_store_some(x + i, n - i, tk_v_mul(c, y));
+    }
+}
+
 static void tk_rows_add(float *x, const float *y, size_t n) {
     for (size_t i = 0; i < n; i += 16) {
         tk_v_store_some(x + i, n - i, tk_v_add(tk_v_load_some(x + i, n - i), tk_v_load_some(y + i, n - i)));
@@ -234,14 +282,15 @@ typedef struct tk_rows_pairs {
     const float *q[TK_V_HEADS];
     float *scores[TK_V_HEADS];
     float *out[TK_V_HEADS];
-    size_t count[TK_V_HEADS];  // positions each pair sees, ascending
+    size_t start[TK_V_HEADS];  // positions from begin that each pair does not see, ascending
+    size_t count[TK_V_HEADS];  // end of what each pair sees, counted from begin, ascending
 } tk_rows_pairs;
 
 // Scores of H pairs, several positions at a time, so that one load of a key serves all of them.
 TK_INLINE void tk_rows_scores(const tk_attention *a, const tk_rows_pairs *g, const int H, const int half_floats) {
     const int T = TK_V_SCORES / H;
     const size_t count = g->count[H - 1];
-    for (size_t t0 = 0; t0 < count; t0 += (size_t)T) {
+    for (size_t t0 = g->start[0] / (size_t)T * (size_t)T; t0 < count; t0 += (size_t)T) {
         size_t at[TK_V_SCORES];
         // Past the end the last key is read again; those scores are never used.
         TK_UNROLL
@@ -271,13 +320,33 @@ TK_INLINE void tk_rows_scores(const tk_attention *a, const tk_rows_pairs *g, con
     }
 }
 
+// Adds the weighted values of the positions from ..< to for one pair.
+TK_INLINE void tk_rows_values_alone(const tk_attention *a, const float *weights, size_t column, size_t from,
+                                    size_t to, tk_v *acc, const int C, const int half_floats) {
+    for (size_t t = from; t < to; t++) {
+        const size_t at = (a->begin + t) * a->stride + column;
+        const tk_v weight = tk_v_set1(weights[t]);
+        TK_UNROLL
+        for (int c = 0; c < C; c++) {
+            acc[c] = tk_v_fma(weight, tk_rows_kv(a->v, at + (size_t)c * 16, half_floats), acc[c]);
+        }
+    }
+}
+
 // C vectors of the output, from `column`, of H pairs.
 TK_INLINE void tk_rows_values_block(const tk_attention *a, const tk_rows_pairs *g, size_t column,
                                     const float *inverse, const int H, const int C, const int half_floats) {
     tk_v acc[TK_V_VALUES];
     TK_UNROLL
     for (int i = 0; i < H * C; i++) acc[i] = tk_v_set1(0.0f);
-    for (size_t t = 0; t < g->count[0]; t++) {
+    // With a window, earlier rows see some positions that later ones do not.
+    const size_t shared = g->start[H - 1], last = shared > g->count[0] ? shared : g->count[0];
+    TK_UNROLL
+    for (int h = 0; h < H; h++) {
+        const size_t to = tk_min(shared, g->count[h]);
+        tk_rows_values_alone(a, g->scores[h], column, g->start[h], to, acc + h * C, C, half_floats);
+    }
+    for (size_t t = shared; t < last; t++) {
         tk_v v[4];
         const size_t at = (a->begin + t) * a->stride + column;
         TK_UNROLL
@@ -292,15 +361,7 @@ TK_INLINE void tk_rows_values_block(const tk_attention *a, const tk_rows_pairs *
     // Later rows see some positions more.
     TK_UNROLL
     for (int h = 1; h < H; h++) {
-        for (size_t t = g->count[0]; t < g->count[h]; t++) {
-            const size_t at = (a->begin + t) * a->stride + column;
-            const tk_v weight = tk_v_set1(g->scores[h][t]);
-            TK_UNROLL
-            for (int c = 0; c < C; c++) {
-                const tk_v v = tk_rows_kv(a->v, at + (size_t)c * 16, half_floats);
-                acc[h * C + c] = tk_v_fma(weight, v, acc[h * C + c]);
-            }
-        }
+        tk_rows_values_alone(a, g->scores[h], column, last, g->count[h], acc + h * C, C, half_floats);
     }
     TK_UNROLL
     for (int i = 0; i < H * C; i++) {
@@ -320,13 +381,16 @@ TK_INLINE void tk_rows_attend(const tk_attention *a, size_t first, const int H, 
         g.q[h] = a->q + row * a->qrow + head * a->ldq;
         g.out[h] = a->out + row * a->orow + head * a->ldo;
         g.scores[h] = a->scores + pair * padded;
+        g.start[h] = tk_attention_hidden(a, row);
         g.count[h] = a->end + row - a->begin;
     }
     tk_rows_scores(a, &g, H, half_floats);
     float inverse[TK_V_HEADS];
     for (int h = 0; h < H; h++) {
-        float *p = g.scores[h];
-        inverse[h] = 1.0f / tk_rows_exp_sum(p, g.count[h], tk_rows_max(p, g.count[h]), 1.0f);
+        float *p = g.scores[h] + g.start[h];
+        const size_t count = g.count[h] - g.start[h];
+        if (a->softcap != 0) tk_rows_softcap(p, a->softcap, count);
+        inverse[h] = 1.0f / tk_rows_exp_sum(p, count, tk_rows_max(p, count), 1.0f);
     }
     size_t column = 0;
     if (H * 4 <= TK_V_VALUES) {
@@ -388,6 +452,8 @@ static void tk_rows_f32_from_bf16(const uint16_t *x, size_t n, float *y) {
 // The members of a table that this file provides.
 #define TK_ROWS_MEMBERS \
     .gemm_f32 = tk_rows_gemm_f32, .quantize = tk_rows_quantize, .rmsnorm = tk_rows_rmsnorm, \
-    .rope = tk_rows_rope, .swiglu = tk_rows_swiglu, .add = tk_rows_add, .attention = tk_rows_attention, \
+    .rope = tk_rows_rope, .swiglu = tk_rows_swiglu, .geglu = tk_rows_geglu, .add = tk_rows_add, \
+    .add_scaled = tk_rows_add_scaled, .scale = tk_rows_scale, .softcap = tk_rows_softcap, \
+    .attention = tk_rows_attention, \
     .softmax = tk_rows_softmax, .argmax = tk_rows_argmax, .f32_from_f16 = tk_rows_f32_from_f16, \
     .f16_from_f32 = tk_rows_f16_from_f32, .f32_from_bf16 = tk_rows_f32_from_bf16

@@ -34,6 +34,21 @@ float tk_expf_ref(float x) {
     return tk_float(tk_bits(p) + (tk_bits(shifted) << 23));
 }
 
+float tk_tanhf_ref(float x) {
+    const float magnitude = fabsf(x);
+    if (magnitude < TK_TANH_LIMIT) {
+        const float z = x * x;
+        float p = TK_TANH_C4;
+        p = fmaf(p, z, TK_TANH_C3);
+        p = fmaf(p, z, TK_TANH_C2);
+        p = fmaf(p, z, TK_TANH_C1);
+        p = fmaf(p, z, TK_TANH_C0);
+        return fmaf(x * z, p, x);
+    }
+    const float y = 1.0f - 2.0f / (1.0f + tk_expf_ref(magnitude + magnitude));
+    return x < 0 ? -y : y;
+}
+
 // ---- Matrix products --------------------------------------------------------------------------------------
 
 static void tk_scalar_dot_i8(const int8_t *w, const int8_t *q, size_t count, int32_t dots[16]) {
@@ -167,8 +182,28 @@ static void tk_scalar_swiglu(const float *gate, const float *up, size_t n, float
     for (size_t i = 0; i < n; i++) y[i] = (gate[i] / (1.0f + tk_expf_ref(-gate[i]))) * up[i];
 }
 
+static void tk_scalar_geglu(const float *gate, const float *up, size_t n, float *y) {
+    for (size_t i = 0; i < n; i++) {
+        const float e = tk_expf_ref(gate[i] * fmaf(gate[i] * gate[i], TK_GELU_C3, TK_GELU_C1));
+        y[i] = (gate[i] / (1.0f + e)) * up[i];
+    }
+}
+
 static void tk_scalar_add(float *x, const float *y, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] += y[i];
+}
+
+static void tk_scalar_add_scaled(float *x, float factor, const float *y, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] = fmaf(factor, y[i], x[i]);
+}
+
+static void tk_scalar_scale(float *x, float factor, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] *= factor;
+}
+
+static void tk_scalar_softcap(float *x, float cap, size_t n) {
+    const float inverse = 1.0f / cap;
+    for (size_t i = 0; i < n; i++) x[i] = cap * tk_tanhf_ref(x[i] * inverse);
 }
 
 static float tk_scalar_max(const float *x, size_t n) {
@@ -205,17 +240,19 @@ static float tk_scalar_kv(const void *base, int type, size_t index) {
     return ((const float *)base)[index];
 }
 
-// One query head of one row that sees `count` positions.
-static void tk_scalar_attend(const tk_attention *a, const float *q, size_t count, float *p, float *out) {
+// One query head of one row that sees `count` positions from `begin`.
+static void tk_scalar_attend(const tk_attention *a, const float *q, size_t begin, size_t count, float *p,
+                             float *out) {
     for (size_t t = 0; t < count; t++) {
         float lanes[16] = {0};
         for (size_t i = 0; i < a->stride; i++) {
             const float qi = i < a->hd ? q[i] : 0.0f;
-            const float ki = tk_scalar_kv(a->k, a->type, (a->begin + t) * a->stride + i);
+            const float ki = tk_scalar_kv(a->k, a->type, (begin + t) * a->stride + i);
             lanes[i % 16] = fmaf(qi, ki, lanes[i % 16]);
         }
         p[t] = a->scale * tk_scalar_tree(lanes);
     }
+    if (a->softcap != 0) tk_scalar_softcap(p, a->softcap, count);
 
     const float max = tk_scalar_max(p, count);
     float lanes[16] = {0};
@@ -227,7 +264,7 @@ static void tk_scalar_attend(const tk_attention *a, const float *q, size_t count
 
     for (size_t i = 0; i < a->hd; i++) out[i] = 0;
     for (size_t t = 0; t < count; t++) {
-        const size_t at = (a->begin + t) * a->stride;
+        const size_t at = (begin + t) * a->stride;
         for (size_t i = 0; i < a->hd; i++) out[i] = fmaf(p[t], tk_scalar_kv(a->v, a->type, at + i), out[i]);
     }
     for (size_t i = 0; i < a->hd; i++) out[i] *= inverse;
@@ -235,8 +272,9 @@ static void tk_scalar_attend(const tk_attention *a, const float *q, size_t count
 
 static void tk_scalar_attention(const tk_attention *a) {
     for (size_t row = 0; row < a->rows; row++) {
+        const size_t hidden = tk_attention_hidden(a, row), count = a->end + row - a->begin - hidden;
         for (size_t head = 0; head < a->heads; head++) {
-            tk_scalar_attend(a, a->q + row * a->qrow + head * a->ldq, a->end + row - a->begin, a->scores,
+            tk_scalar_attend(a, a->q + row * a->qrow + head * a->ldq, a->begin + hidden, count, a->scores,
                              a->out + row * a->orow + head * a->ldo);
         }
     }
@@ -295,7 +333,11 @@ const tk_kernels tk_kernels_scalar = {
     .rmsnorm = tk_scalar_rmsnorm,
     .rope = tk_scalar_rope,
     .swiglu = tk_scalar_swiglu,
+    .geglu = tk_scalar_geglu,
     .add = tk_scalar_add,
+    .add_scaled = tk_scalar_add_scaled,
+    .scale = tk_scalar_scale,
+    .softcap = tk_scalar_softcap,
     .attention = tk_scalar_attention,
     .softmax = tk_scalar_softmax,
     .argmax = tk_scalar_argmax,

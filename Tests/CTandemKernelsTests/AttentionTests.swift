@@ -65,19 +65,56 @@ struct AttentionTests {
         }
     }
 
+    @Test(
+        "windows and soft caps give the scalar table's bits, row by row", arguments: Table.all,
+        [1, 2, 3, 4, 6])
+    func windows(table: Table, heads: Int) {
+        var random = Random(seed: 48)
+        for (half, softcap) in [(false, Float(0)), (true, 0), (false, 0.7), (true, 20)] {
+            let cache = KeyValueCache(positions: 60, headSize: 40, half: half, using: &random)
+            for (rows, first) in [(1, 1), (2, 1), (4, 16), (5, 17), (8, 30), (9, 40)] {
+                let width = heads * 40
+                let q = random.floats(rows * width, scale: 3)
+                for window in [1, 2, 5, 16, 17, 33, 100] {
+                    let together = table.attention(
+                        q, rows: rows, heads: heads, cache: cache, visible: 3..<3 + first, scale: 0.2,
+                        window: window, softcap: softcap)
+                    for row in 0..<rows {
+                        let end = 3 + first + row
+                        let alone = Table.scalar.attention(
+                            Array(q[row * width..<(row + 1) * width]), heads: heads, cache: cache,
+                            visible: max(3, end - window)..<end, scale: 0.2, softcap: softcap)
+                        #expect(
+                            bits(alone) == bits(Array(together[row * width..<(row + 1) * width])),
+                            "\(rows) rows, row \(row), window \(window), cap \(softcap), f16: \(half)")
+                    }
+                }
+            }
+        }
+    }
+
     @Test("the scalar table agrees with double precision", arguments: [8, 24, 64, 128])
     func accuracy(headSize: Int) {
+        for softcap in [Float(0), 1.5] { accuracy(headSize: headSize, softcap: softcap) }
+    }
+
+    private func accuracy(headSize: Int, softcap: Float) {
         var random = Random(seed: 42)
         let cache = KeyValueCache(positions: 70, headSize: headSize, half: false, using: &random)
         let q = random.floats(headSize)
         let scale = 1 / Float(headSize).squareRoot()
         for visible in [0..<1, 5..<70, 0..<33] {
-            let y = Table.scalar.attention(q, heads: 1, cache: cache, visible: visible, scale: scale)
+            let y = Table.scalar.attention(
+                q, heads: 1, cache: cache, visible: visible, scale: scale, softcap: softcap)
             let scores = visible.map { t in
-                (0..<headSize).reduce(0.0) { $0 + Double(q[$1]) * Double(cache.keyFloats[t * headSize + $1]) }
+                let score =
+                    (0..<headSize).reduce(0.0) {
+                        $0 + Double(q[$1]) * Double(cache.keyFloats[t * headSize + $1])
+                    }
                     * Double(scale)
+                return softcap > 0 ? Double(softcap) * tanh(score / Double(softcap)) : score
             }
-            let weights = scores.map { exp($0 - scores.max()!) }
+            let weights = scores.map { exp($0 - (scores.max() ?? 0)) }
             let total = weights.reduce(0, +)
             for i in 0..<headSize {
                 let expected = zip(visible, weights).reduce(0.0) {

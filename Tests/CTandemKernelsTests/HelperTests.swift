@@ -4,7 +4,7 @@ import CTandemKernels
 import Foundation
 import Testing
 
-@Suite("exp, log and RoPE tables")
+@Suite("exp, tanh, log and RoPE tables")
 struct HelperTests {
     @Test("exp: relative error below 2e-7, and the documented ends")
     func exponential() {
@@ -20,6 +20,27 @@ struct HelperTests {
         #expect(tk_expf_ref(-87.34) == 0 && tk_expf_ref(-.infinity) == 0 && tk_expf_ref(-87.33) > 0)
         #expect(tk_expf_ref(88.73) == .infinity && tk_expf_ref(.infinity) == .infinity)
         #expect(tk_expf_ref(88.72).isFinite && tk_expf_ref(.nan).isNaN)
+    }
+
+    @Test("tanh: relative error below 3e-7, odd, and the documented ends")
+    func hyperbolicTangent() {
+        var worst = 0.0
+        for i in 1...1_000_000 {
+            let x = Float(i) * 1e-5
+            let exact = tanh(Double(x))
+            worst = max(worst, abs(Double(tk_tanhf_ref(x)) - exact) / exact)
+        }
+        var x: Float = 1e-38
+        while x < 1e-5 {
+            worst = max(worst, abs(Double(tk_tanhf_ref(x)) - tanh(Double(x))) / tanh(Double(x)))
+            x *= 1.37
+        }
+        #expect(worst < 3e-7)
+        for x in [Float(1e-30), 0.1, 0.5499999, 0.55, 3, 50, 1e30] {
+            #expect(tk_tanhf_ref(-x) == -tk_tanhf_ref(x))
+        }
+        #expect(tk_tanhf_ref(0) == 0 && tk_tanhf_ref(.infinity) == 1 && tk_tanhf_ref(-.infinity) == -1)
+        #expect(tk_tanhf_ref(20) == 1 && tk_tanhf_ref(.nan).isNaN)
     }
 
     @Test("log: relative error below 1e-15, and the documented ends")
@@ -61,12 +82,17 @@ struct HelperTests {
         var frequencies = [Float](repeating: 0, count: half)
         unsafe tk_rope_frequencies(10000, half, &frequencies)
         var row = [Float](repeating: 0, count: 2 * half)
+        var scaled = row
         let positions = Array(0..<5000) + stride(from: 5000, to: 4_000_000, by: 7919)
         for position in positions {
-            unsafe tk_rope_row(position, frequencies, half, &row)
+            unsafe tk_rope_row(position, frequencies, half, 1, &row)
+            unsafe tk_rope_row(position, frequencies, half, 1.19, &scaled)
             for i in 0..<half {
                 let angle = Double(Float(position) * frequencies[i])
-                guard row[i] == Float(cos(angle)), row[half + i] == Float(sin(angle)) else {
+                guard row[i] == Float(cos(angle)), row[half + i] == Float(sin(angle)),
+                    scaled[i] == row[i] * 1.19,
+                    scaled[half + i] == row[half + i] * 1.19
+                else {
                     Issue.record("position \(position), index \(i): angle \(angle)")
                     return
                 }
@@ -80,7 +106,7 @@ struct HelperTests {
         // The floats nearest to multiples of pi/2 leave the smallest remainders.
         for k in 1...20_000 {
             let angle = Float(Double(k) * Double.pi / 2)
-            unsafe tk_rope_row(1, [angle], 1, &out)
+            unsafe tk_rope_row(1, [angle], 1, 1, &out)
             let tolerance = 1e-12
             #expect(
                 abs(Double(out[0]) - cos(Double(angle))) <= abs(cos(Double(angle))) * 6.1e-8 + tolerance
@@ -88,10 +114,10 @@ struct HelperTests {
             #expect(abs(Double(out[1]) - sin(Double(angle))) <= abs(sin(Double(angle))) * 6.1e-8)
         }
         for absurd in [Float.infinity, -.infinity, .nan, 1e30, -1e30, 0x1p50] {
-            unsafe tk_rope_row(1, [absurd], 1, &out)
+            unsafe tk_rope_row(1, [absurd], 1, 1, &out)
             #expect(out[0].isNaN && out[1].isNaN)
         }
-        unsafe tk_rope_row(.max, [1e-6], 1, &out)
+        unsafe tk_rope_row(.max, [1e-6], 1, 1, &out)
         #expect(abs(out[0]) <= 1 && abs(out[1]) <= 1)
     }
 }

@@ -21,7 +21,15 @@ struct RowKernelTests {
                     bits(table.rmsnorm(a, weight: b, epsilon: 1e-5))
                         == bits(scalar.rmsnorm(a, weight: b, epsilon: 1e-5)), message)
                 #expect(bits(table.swiglu(gate: a, up: b)) == bits(scalar.swiglu(gate: a, up: b)), message)
+                #expect(bits(table.geglu(gate: a, up: b)) == bits(scalar.geglu(gate: a, up: b)), message)
                 #expect(bits(table.add(a, b)) == bits(scalar.add(a, b)), message)
+                #expect(
+                    bits(table.addScaled(a, factor: 0.22, b)) == bits(scalar.addScaled(a, factor: 0.22, b)),
+                    message)
+                #expect(bits(table.scale(a, by: 19.6)) == bits(scalar.scale(a, by: 19.6)), message)
+                for cap in [Float(0.5), 30] {
+                    #expect(bits(table.softcap(a, cap: cap)) == bits(scalar.softcap(a, cap: cap)), message)
+                }
                 #expect(
                     bits(table.softmax(a, inverseTemperature: 0.8))
                         == bits(scalar.softmax(a, inverseTemperature: 0.8)),
@@ -71,11 +79,25 @@ struct RowKernelTests {
         let mean = a.reduce(0.0) { $0 + Double($1) * Double($1) } / Double(n)
         let norm = Table.scalar.rmsnorm(a, weight: b, epsilon: 1e-5)
         let gated = Table.scalar.swiglu(gate: a, up: b)
+        let gelued = Table.scalar.geglu(gate: a, up: b)
+        let soft = Table.scalar.softcap(a, cap: 8)
+        let added = Table.scalar.addScaled(b, factor: 0.25, a)
+        let scaled = Table.scalar.scale(b, by: 0.7)
         for i in 0..<n {
             let expected = Double(a[i]) / (mean + 1e-5).squareRoot() * Double(b[i])
             #expect(abs(Double(norm[i]) - expected) <= abs(expected) * 1e-6)
             let silu = Double(a[i]) / (1 + exp(-Double(a[i]))) * Double(b[i])
             #expect(abs(Double(gated[i]) - silu) <= abs(silu) * 5e-7)
+            let x = Double(a[i])
+            let inner = (2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)
+            // The textbook form 1 + tanh cancels for negative x, even in double precision.
+            let gelu = x / (1 + exp(-2 * inner)) * Double(b[i])
+            #expect(abs(Double(gelued[i]) - gelu) <= abs(gelu) * (5e-7 + 3e-7 * abs(inner)) + 1e-36)
+            let capped = 8 * tanh(x / 8)
+            #expect(abs(Double(soft[i]) - capped) <= abs(capped) * 6e-7)
+            let sum = Double(b[i]) + 0.25 * x
+            #expect(abs(Double(added[i]) - sum) <= abs(sum) * 6e-8)
+            #expect(scaled[i] == b[i] * 0.7)
         }
 
         let weights = a.map { exp((Double($0) - Double(a.max()!)) * 0.7) }
@@ -83,6 +105,19 @@ struct RowKernelTests {
         for (p, w) in zip(Table.scalar.softmax(a, inverseTemperature: 0.7), weights) {
             #expect(abs(Double(p) - w / total) <= w / total * 2e-6 + 1e-38)
         }
+    }
+
+    @Test("gates and caps of infinities are as documented", arguments: Table.all)
+    func limits(table: Table) {
+        let ends: [Float] = [.infinity, -.infinity, 3e38, -3e38, 0, -0.0, 1e-30]
+        #expect(table.softcap(ends, cap: 50)[..<6] == [50, -50, 50, -50, 0, 0])
+        #expect(table.softcap([.nan], cap: 50)[0].isNaN)
+        let gated = table.geglu(gate: ends, up: [Float](repeating: 1, count: ends.count))
+        #expect(gated[0] == .infinity && gated[2] == 3e38 && gated[3] == 0 && gated[4] == 0)
+        // A factor of one is plain addition.
+        var random = Random(seed: 34)
+        let (a, b) = (random.floats(77, scale: 9), random.floats(77))
+        #expect(bits(table.addScaled(a, factor: 1, b)) == bits(table.add(a, b)))
     }
 
     @Test("softmax of infinities and argmax of ties and NaN are as documented", arguments: Table.all)

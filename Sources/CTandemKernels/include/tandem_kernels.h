@@ -9,7 +9,8 @@
 //   * reductions over a row use 16 striped lanes (element i goes to lane i % 16, in order, by fused
 //     multiply-add or add), then one fixed tree: l[i] += l[i+8] (i<8), l[i] += l[i+4] (i<4), l[i] += l[i+2],
 //     l[0] += l[1];
-//   * exp is one polynomial (tk_expf_ref), evaluated with the same fused operations everywhere;
+//   * exp and tanh are one polynomial each (tk_expf_ref, tk_tanhf_ref), evaluated with the same fused
+//     operations everywhere;
 //   * division and square root are IEEE; no reciprocal estimates; no contraction the source does not spell.
 //
 // A position's result never depends on how many rows, panels or threads took part. A NaN result is a NaN
@@ -71,7 +72,8 @@ typedef struct tk_fgemm {
 } tk_fgemm;
 
 /// Attention of `heads` query heads that share one key/value head, at `rows` neighbouring positions: row r sees the
-/// positions begin ..< end + r. A row's result does not depend on the rows beside it.
+/// positions begin ..< end + r, of these the last `window` where that is not 0. A row's result does not depend
+/// on the rows beside it.
 typedef struct tk_attention {
     const float *q;        ///< queries: row r, head h at r * qrow + h * ldq; each hd floats
     size_t ldq;
@@ -90,6 +92,8 @@ typedef struct tk_attention {
     size_t rows;           ///< positions, >= 1
     size_t qrow;           ///< floats between the rows of q
     size_t orow;           ///< floats between the rows of out
+    size_t window;         ///< greatest number of positions a row sees, its own included; 0 = no limit
+    float softcap;         ///< bound of the scores, see `softcap` below; 0 = none
 } tk_attention;
 
 /// One instruction set's implementation of everything.
@@ -126,11 +130,26 @@ typedef struct tk_kernels {
     /// y = gate / (1 + exp(-gate)) * up, evaluated as (gate / (1 + e)) * up with e = tk_expf_ref(-gate).
     void (*swiglu)(const float *gate, const float *up, size_t n, float *y);
 
+    /// y = gelu_tanh(gate) * up. 0.5 * (1 + tanh(u)) is 1 / (1 + exp(-2u)), so it is evaluated as
+    /// (gate / (1 + e)) * up with e = tk_expf_ref(gate * fma(gate * gate, -0x1.2444f2p-4f, -0x1.988454p+0f)),
+    /// whose argument is -2 sqrt(2/pi) (gate + 0.044715 gate^3).
+    void (*geglu)(const float *gate, const float *up, size_t n, float *y);
+
     /// x += y.
     void (*add)(float *x, const float *y, size_t n);
 
+    /// x = fma(factor, y, x).
+    void (*add_scaled)(float *x, float factor, const float *y, size_t n);
+
+    /// x *= factor.
+    void (*scale)(float *x, float factor, size_t n);
+
+    /// x = cap * tk_tanhf_ref(x * (1 / cap)), the quotient 1 / cap rounded once. cap > 0.
+    void (*softcap)(float *x, float cap, size_t n);
+
     /// For each head: s[t] = scale * dot(q, k[t]) (dot striped over `stride` elements, fma, q being zero
-    /// beyond hd), m = max s, p[t] = exp(s[t] - m), sum striped over t - begin,
+    /// beyond hd), capped as by `softcap` where asked for, m = max s, p[t] = exp(s[t] - m), sum striped over
+    /// t - b, b being the first position that the row sees,
     /// out = (sum over t in order of fma(p[t], v[t], out), starting at +0) * (1 / sum).
     void (*attention)(const tk_attention *args);
 
@@ -164,6 +183,11 @@ const tk_kernels *tk_isa_named(const char *name);
 /// denormals), +inf above 88.72, NaN stays NaN. Relative error below 2e-7.
 float tk_expf_ref(float x);
 
+/// tanh(x): for |x| < 0.55 an odd polynomial, fma(x * z, P(z), x) with z = x * x, all steps fused as written in
+/// tk_scalar.c; beyond it 1 - 2 / (1 + e) with e = tk_expf_ref(2|x|), and the sign of x. NaN stays NaN.
+/// Relative error below 3e-7.
+float tk_tanhf_ref(float x);
+
 /// log(x) in double, from IEEE operations only (the same bits on every machine). Relative error below 1e-15;
 /// -inf at 0, NaN below 0.
 double tk_log_ref(double x);
@@ -172,10 +196,10 @@ double tk_log_ref(double x);
 /// half = rotary/2 values. Same bits on every machine.
 void tk_rope_frequencies(float base, size_t half, float *out);
 
-/// One position's table: out[i] = cos(a_i), out[half+i] = sin(a_i), a_i = (float)position * freq[i] rounded
-/// to float; the cosine and sine of that float are computed in double from IEEE operations only, then
-/// rounded to float. NaN where |a_i| >= 2^50.
-void tk_rope_row(size_t position, const float *freq, size_t half, float *out);
+/// One position's table: out[i] = cos(a_i) * factor, out[half+i] = sin(a_i) * factor, a_i = (float)position *
+/// freq[i] rounded to float; the cosine and sine of that float are computed in double from IEEE operations
+/// only, then rounded to float, and so is their product with factor. NaN where |a_i| >= 2^50.
+void tk_rope_row(size_t position, const float *freq, size_t half, float factor, float *out);
 
 /// Row n of a matrix in panel layout as k floats (value * scale, one rounding).
 void tk_gather_f32(const float *w, size_t kp, size_t n, size_t k, float *out);

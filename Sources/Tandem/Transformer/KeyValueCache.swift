@@ -95,7 +95,7 @@ final class KeyValueCache {
         unsafe ropeFrequencies.withUnsafeBufferPointer { frequencies in
             guard let base = frequencies.baseAddress else { return }
             for position in ropeReady..<end {
-                unsafe tk_rope_row(position, base, ropeHalf, table + position &* ropeHalf &* 2)
+                unsafe tk_rope_row(position, base, ropeHalf, 1, table + position &* ropeHalf &* 2)
             }
         }
         ropeReady = end

@@ -226,7 +226,7 @@ struct Transformer {
                 type: cache.type.kernelType, stride: cache.stride, begin: 0, end: position &+ row &+ 1,
                 scale: scale, scores: workspace.scores + thread &* workspace.scoresPerThread,
                 out: workspace.attended + offset, ldo: headSize, rows: min(rowsPerItem, rows &- row),
-                qrow: queryStride, orow: queryStride)
+                qrow: queryStride, orow: queryStride, window: 0, softcap: 0)
             unsafe kernels.attention(&arguments)
         }
         let items = (rows &+ rowsPerItem &- 1) / rowsPerItem &* groups

@@ -33,6 +33,30 @@ struct Table: Sendable, CustomTestStringConvertible {
         return y
     }
 
+    func geglu(gate: [Float], up: [Float]) -> [Float] {
+        var y = [Float](repeating: .nan, count: gate.count)
+        unsafe kernels.geglu(gate, up, gate.count, &y)
+        return y
+    }
+
+    func addScaled(_ x: [Float], factor: Float, _ y: [Float]) -> [Float] {
+        var x = x
+        unsafe kernels.add_scaled(&x, factor, y, x.count)
+        return x
+    }
+
+    func scale(_ x: [Float], by factor: Float) -> [Float] {
+        var x = x
+        unsafe kernels.scale(&x, factor, x.count)
+        return x
+    }
+
+    func softcap(_ x: [Float], cap: Float) -> [Float] {
+        var x = x
+        unsafe kernels.softcap(&x, cap, x.count)
+        return x
+    }
+
     func add(_ x: [Float], _ y: [Float]) -> [Float] {
         var x = x
         unsafe kernels.add(&x, y, x.count)
@@ -120,9 +144,10 @@ struct Table: Sendable, CustomTestStringConvertible {
     }
 
     /// Output [rows, heads, headSize] for queries of the same shape; the first row sees `visible`, each later one a
-    /// position more.
+    /// position more, and of these the last `window`.
     func attention(
-        _ q: [Float], rows: Int = 1, heads: Int, cache: KeyValueCache, visible: Range<Int>, scale: Float
+        _ q: [Float], rows: Int = 1, heads: Int, cache: KeyValueCache, visible: Range<Int>, scale: Float,
+        window: Int = 0, softcap: Float = 0
     ) -> [Float] {
         let padded = (visible.count + rows - 1 + 15) / 16 * 16
         var scores = [Float](repeating: .nan, count: rows * heads * padded)
@@ -137,7 +162,9 @@ struct Table: Sendable, CustomTestStringConvertible {
                         begin: visible.lowerBound,
                         end: visible.upperBound, scale: scale, scores: scores.baseAddress,
                         out: out.baseAddress, ldo: cache.headSize,
-                        rows: rows, qrow: heads * cache.headSize, orow: heads * cache.headSize)
+                        rows: rows, qrow: heads * cache.headSize, orow: heads * cache.headSize,
+                        window: window,
+                        softcap: softcap)
                     unsafe kernels.attention(&arguments)
                 }
             }

@@ -165,9 +165,18 @@ static void compare_vectors(const tk_kernels *scalar, const tk_kernels *table, s
     check(same_floats(y, y2, n), table, "rmsnorm", n, (size_t)wild, 0);
     scalar->swiglu(a, b, n, y), table->swiglu(a, b, n, y2);
     check(same_floats(y, y2, n), table, "swiglu", n, (size_t)wild, 0);
+    scalar->geglu(a, b, n, y), table->geglu(a, b, n, y2);
+    check(same_floats(y, y2, n), table, "geglu", n, (size_t)wild, 0);
     memcpy(y, a, n * 4), memcpy(y2, a, n * 4);
     scalar->add(y, b, n), table->add(y2, b, n);
     check(same_floats(y, y2, n), table, "add", n, (size_t)wild, 0);
+    scalar->add_scaled(y, 0.22f, b, n), table->add_scaled(y2, 0.22f, b, n);
+    check(same_floats(y, y2, n), table, "add_scaled", n, (size_t)wild, 0);
+    scalar->scale(y, 1.7f, n), table->scale(y2, 1.7f, n);
+    check(same_floats(y, y2, n), table, "scale", n, (size_t)wild, 0);
+    memcpy(y, a, n * 4), memcpy(y2, a, n * 4);
+    scalar->softcap(y, 7.5f, n), table->softcap(y2, 7.5f, n);
+    check(same_floats(y, y2, n), table, "softcap", n, (size_t)wild, 0);
     memcpy(y, a, n * 4), memcpy(y2, a, n * 4);
     scalar->softmax(y, n, 0.7f), table->softmax(y2, n, 0.7f);
     check(same_floats(y, y2, n), table, "softmax", n, (size_t)wild, 0);
@@ -190,14 +199,14 @@ static void compare_rope(const tk_kernels *scalar, const tk_kernels *table, size
           *row = allocate(2 * half * 4);
     memcpy(x2, x, n * 4);
     tk_rope_frequencies(10000.0f, half, freq);
-    tk_rope_row(1234, freq, half, row);
+    tk_rope_row(1234, freq, half, extra == 2 ? 1.19f : 1.0f, row);
     scalar->rope(x, heads, ld, half, row), table->rope(x2, heads, ld, half, row);
     check(same_bytes(x, x2, n * 4), table, "rope", heads, half, extra);
     free(x), free(x2), free(freq), free(row);
 }
 
 static void compare_attention(const tk_kernels *scalar, const tk_kernels *table, size_t heads, size_t hd,
-                              size_t begin, size_t count, int type) {
+                              size_t begin, size_t count, int type, size_t window, float softcap) {
     const size_t rows = 1 + count % 5, stride = (hd + 15) / 16 * 16, end = begin + count;
     const size_t cells = (end + rows - 1) * stride, width = heads * hd;
     const size_t element = type == TK_KV_F16 ? 2 : 4, padded = (count + rows - 1 + 15) / 16 * 16;
@@ -211,7 +220,7 @@ static void compare_attention(const tk_kernels *scalar, const tk_kernels *table,
     float *q = random_floats(rows * width), *scores = allocate(rows * heads * padded * 4);
     float *y = allocate(rows * width * 4), *y2 = allocate(rows * width * 4);
     tk_attention args = {q,      hd, heads, hd,   k,     v,    type, stride, begin, end, 1.0f / sqrtf((float)hd),
-                         scores, y,  hd,    rows, width, width};
+                         scores, y,  hd,    rows, width, width, window, softcap};
     scalar->attention(&args);
     args.out = y2;
     table->attention(&args);
@@ -237,6 +246,21 @@ static void compare_exp(const tk_kernels *scalar, const tk_kernels *table) {
     scalar->swiglu(a, b, N, y), table->swiglu(a, b, N, y2);
     check(same_floats(y, y2, N), table, "exp", 256, 0, 0);
     free(a), free(b), free(y), free(y2);
+}
+
+static void compare_tanh(const tk_kernels *scalar, const tk_kernels *table) {
+    enum { N = 4096 };
+    float *y = allocate(N * 4), *y2 = allocate(N * 4);
+    for (uint64_t start = 0; start < 0x100000000u; start += 0x1000000u) {
+        for (size_t i = 0; i < N; i++) {
+            const uint32_t bits = (uint32_t)(start + random_u32() % 0x1000000u);
+            memcpy(y + i, &bits, 4);
+        }
+        memcpy(y2, y, N * 4);
+        scalar->softcap(y, 1, N), table->softcap(y2, 1, N);
+        check(same_floats(y, y2, N), table, "tanh", (size_t)(start >> 24), 0, 0);
+    }
+    free(y), free(y2);
 }
 
 static void compare(const tk_kernels *scalar, const tk_kernels *table) {
@@ -267,11 +291,15 @@ static void compare(const tk_kernels *scalar, const tk_kernels *table) {
         static const size_t sizes[] = {8, 16, 24, 40, 48, 56, 64, 80, 96, 112, 120, 128};
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             const size_t heads = 1 + (count + i) % 7, begin = (count * 3 + i) % 5;
-            compare_attention(scalar, table, heads, sizes[i], begin, count, TK_KV_F32);
-            compare_attention(scalar, table, heads, sizes[i], begin, count, TK_KV_F16);
+            compare_attention(scalar, table, heads, sizes[i], begin, count, TK_KV_F32, 0, 0);
+            compare_attention(scalar, table, heads, sizes[i], begin, count, TK_KV_F16, 0, 0);
+            const size_t window = 1 + (count * 5 + i * 11) % 40;
+            compare_attention(scalar, table, heads, sizes[i], begin, count, TK_KV_F32, window, 0);
+            compare_attention(scalar, table, heads, sizes[i], begin, count, TK_KV_F16, window, 1.5f);
         }
     }
     compare_exp(scalar, table);
+    compare_tanh(scalar, table);
 }
 
 // Nothing to compare these with here; the digest shows whether two machines agree.
@@ -281,15 +309,17 @@ static void compare_helpers(void) {
         tk_rope_frequencies(base == 0 ? 10000.0f : 123456.0f * (float)base, 64, freq);
         add_to_digest(freq, sizeof freq);
         for (size_t position = 0; position < 3000; position += 7) {
-            tk_rope_row(position * (size_t)(base + 1), freq, 64, row);
+            tk_rope_row(position * (size_t)(base + 1), freq, 64, base == 3 ? 0.83f : 1.0f, row);
             add_to_digest(row, sizeof row);
         }
     }
     for (int i = 1; i < 20000; i++) {
         const double log = tk_log_ref((double)i * 0x1.3579bp-7);
         const float exp = tk_expf_ref((float)(i - 10000) * 0.0091f);
+        const float tanh = tk_tanhf_ref((float)(i - 10000) * 0.0013f);
         add_to_digest(&log, sizeof log);
         add_to_digest(&exp, sizeof exp);
+        add_to_digest(&tanh, sizeof tanh);
     }
 }
 
