@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+
+/// Decides, token by token, whether to draft on, so that expected tokens per second are highest.
+///
+/// A renewal process has its best long-run rate λ (tokens per second) when every decision in it gains more tokens than λ
+/// times the seconds it costs. λ is measured from the passes made so, costs by ``PassCosts``, and ``StoppingRule`` weighs
+/// what may follow. With a price too high for any draft the primary decodes alone, and a trial now and then tells when
+/// that changes (tandem.md, "Adaptive block length").
+///
+/// The chance of a draft comes from the secondary's own distribution before the draft is drawn (its largest probability,
+/// calibrated by what was accepted before), never from the token drawn: choosing by the token would change the
+/// distribution of the text.
+///
+/// Thread safety: a value.
+package struct DraftPolicy: Sendable {
+    /// Fewest and most drafts of a pass.
+    package let limits: ClosedRange<Int>
+    package private(set) var costs: PassCosts
+    /// Acceptance by the secondary's largest probability, in equal bins, and how often each bin was seen.
+    private var byConfidence: [AcceptanceEstimate]
+    private var seen: [Double]
+    /// Kept drafts over those that `byConfidence` promised, by depth class: deep drafts know less of the text.
+    private var depthKept: [Double]
+    private var depthPromised: [Double]
+    private var rule = StoppingRule()
+    private var rowsToSolve = 0
+    /// Acceptance of looked-up tokens by length of the match.
+    private var byMatch: [Int: AcceptanceEstimate]
+    /// Tokens and seconds of recent passes.
+    private var tokens = 0.0
+    private var seconds = 0.0
+    private var passesWithoutDraft = 0
+    private var passesBetweenTrials = 8
+
+    private static let depthClasses = 6
+    private static let binCount = 12
+    /// Weight of "as promised" in the depth factors, and what an old draft keeps of its weight.
+    private static let depthPrior = 8.0
+    private static let depthMemory = 0.995
+    /// Rows verified between two solutions of the stopping rule.
+    private static let solvingInterval = 40
+    private static let memory = 0.97
+    /// What the counts of bins keep of their weight from one solution to the next.
+    private static let fading = 0.9
+    private static let longestPause = 64
+    /// Drafts of a trial pass.
+    private static let trialLength = 2
+    /// Trials are rare, so each of their drafts counts for several.
+    private static let trialWeight = 6
+
+    /// - Parameters:
+    ///   - limits: 0 ≤ fewest ≤ most. Equal limits give a fixed block length.
+    ///   - costs: what passes cost, measured or fixed.
+    package init(limits: ClosedRange<Int>, costs: PassCosts = PassCosts()) {
+        self.limits = limits
+        self.costs = costs
+        byConfidence = (0..<Self.binCount).map {
+            AcceptanceEstimate(prior: 0.3 + 0.6 * (Double($0) + 0.5) / Double(Self.binCount))
+        }
+        seen = [Double](repeating: 1, count: Self.binCount)
+        depthKept = [Double](repeating: 0, count: Self.depthClasses)
+        depthPromised = depthKept
+        byMatch = [2: 0.3, 3: 0.5, 4: 0.6].mapValues(AcceptanceEstimate.init(prior:))
+    }
+
+    /// Whether every pass drafts the same number.
+    package var isFixed: Bool { limits.lowerBound == limits.upperBound }
+
+    // MARK: - One pass
+
+    /// A pass in the making.
+    package struct Pass: Sendable {
+        fileprivate let most: Int
+        fileprivate let least: Int
+        /// Probability that all drafts so far are kept.
+        fileprivate var survival = 1.0
+        fileprivate var count = 0
+        fileprivate var drafts: [(bin: Int, promised: Double)] = []
+        /// Steps of the secondary, and their time.
+        fileprivate var steps = 0
+        fileprivate var draftSeconds = 0.0
+        fileprivate var matchLength: Int?
+    }
+
+    /// Begins a pass with room for `room` drafts.
+    package mutating func begin(room: Int) -> Pass {
+        let most = min(limits.upperBound, max(0, room))
+        var least = min(limits.lowerBound, most)
+        if least == 0, isTrial {
+            least = min(Self.trialLength, most)
+        }
+        if rowsToSolve <= 0, costs.isKnown, !isFixed {
+            solve()
+            rowsToSolve = Self.solvingInterval
+            for bin in seen.indices { seen[bin] *= Self.fading }
+        }
+        return Pass(most: most, least: least)
+    }
+
+    /// Tokens per second in the long run; before the first pass that of the primary alone.
+    package var rate: Double {
+        if seconds > 0 { return tokens / seconds }
+        return costs.base > 0 ? 1 / costs.base : 0
+    }
+
+    /// Whether the secondary should run for one more draft.
+    package func wantsStep(_ pass: Pass) -> Bool {
+        guard pass.count < pass.most else { return false }
+        guard pass.count >= pass.least else { return true }
+        // Nothing is known of the price before the first plain pass.
+        guard costs.isKnown else { return false }
+        return rule.value(survival: pass.survival * depthFactor(pass.count)) > 0
+    }
+
+    private mutating func solve() {
+        let total = seen.reduce(0, +)
+        rule.solve(
+            chances: zip(byConfidence, seen).map { (chance: $0.share, share: $1 / total) },
+            step: rate * costs.draft, row: rate * costs.marginal)
+    }
+
+    private func depthFactor(_ depth: Int) -> Double {
+        let index = min(depth, Self.depthClasses - 1)
+        return (depthKept[index] + Self.depthPrior) / (depthPromised[index] + Self.depthPrior)
+    }
+
+    /// Whether the draft whose distribution has the largest probability `confidence` should be made; the secondary's
+    /// step is paid for already.
+    package mutating func takes(confidence: Double, in pass: inout Pass) -> Bool {
+        let bin = Self.bin(confidence)
+        seen[bin] += 1
+        let promised = byConfidence[bin].share
+        let survival = pass.survival * min(promised * depthFactor(pass.count), 0.999)
+        guard
+            pass.count < pass.least
+                || survival - rate * costs.marginal + rule.value(survival: survival) > 0
+        else { return false }
+        pass.drafts.append((bin: bin, promised: promised))
+        pass.survival = survival
+        pass.count += 1
+        return true
+    }
+
+    /// How many tokens of a looked-up proposal are worth a row each; 0 when the secondary (or no draft) promises more.
+    package func lookupLength(_ proposal: PromptLookup.Proposal, in pass: Pass) -> Int {
+        guard costs.isKnown, let estimate = byMatch[proposal.matchLength] else { return 0 }
+        let chance = estimate.share
+        var survival = 1.0
+        var gain = 0.0
+        var length = 0
+        let most = min(pass.most, proposal.tokens.count)
+        while length < most {
+            survival *= chance
+            let value = survival - rate * costs.marginal
+            guard value > 0 else { break }
+            gain += value
+            length += 1
+        }
+        return gain > rule.value(survival: 1) ? length : 0
+    }
+
+    /// Notes that the drafts of `pass` were looked up.
+    package func marking(_ pass: inout Pass, lookedUp proposal: PromptLookup.Proposal) {
+        pass.matchLength = proposal.matchLength
+    }
+
+    // MARK: - What happened
+
+    /// Adds the time of one step of the secondary.
+    package mutating func recordDraft(seconds: Double, in pass: inout Pass) {
+        costs.recordDraft(seconds: seconds)
+        pass.steps += 1
+        pass.draftSeconds += seconds
+    }
+
+    /// Adds a finished pass: `accepted` of `drafted` drafts were kept, the primary took `seconds`.
+    package mutating func record(_ pass: Pass, drafted: Int, accepted: Int, seconds: Double) {
+        costs.recordPass(rows: drafted + 1, seconds: seconds)
+        for index in 0..<min(accepted + 1, drafted) {
+            let kept = index < accepted
+            if let length = pass.matchLength {
+                byMatch[length]?.record(kept)
+            } else if index < pass.drafts.count {
+                learn(pass.drafts[index], depth: index, kept: kept)
+            }
+        }
+        let usual = costs.pass(rows: drafted + 1) + Double(pass.steps) * costs.draft
+        let time = costs.isClocked ? seconds + pass.draftSeconds : usual
+        tokens = tokens * Self.memory + Double(accepted + 1)
+        self.seconds = self.seconds * Self.memory + min(time, 3 * usual)
+        pace(drafted: drafted, accepted: accepted)
+        rowsToSolve -= drafted + 1
+    }
+
+    /// Whether the pass under way drafts only to find out.
+    private var isTrial: Bool { passesWithoutDraft >= passesBetweenTrials }
+
+    private mutating func learn(_ draft: (bin: Int, promised: Double), depth: Int, kept: Bool) {
+        byConfidence[draft.bin].record(kept, weight: isTrial ? Self.trialWeight : 1)
+        let index = min(depth, Self.depthClasses - 1)
+        depthKept[index] = depthKept[index] * Self.depthMemory + (kept ? 1 : 0)
+        depthPromised[index] = depthPromised[index] * Self.depthMemory + draft.promised
+    }
+
+    /// Trials come rarer while they fail.
+    private mutating func pace(drafted: Int, accepted: Int) {
+        if drafted > 0 {
+            if isTrial {
+                passesBetweenTrials =
+                    accepted == drafted ? 8 : min(2 * passesBetweenTrials, Self.longestPause)
+            }
+            passesWithoutDraft = 0
+        } else {
+            passesWithoutDraft += 1
+        }
+    }
+
+    private static func bin(_ confidence: Double) -> Int {
+        min(max(Int(confidence * Double(binCount)), 0), binCount - 1)
+    }
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Tandem
+import Testing
+
+/// A machine and a text that exist only as numbers: what passes cost and how often drafts are right.
+private struct Scene {
+    /// Seconds of a primary pass over one row, of one more row, and of one draft.
+    var base = 1.0
+    var marginal = 0.1
+    var draft = 0.15
+    /// Probability that a draft is kept: drawn anew for every draft between these.
+    var acceptance = 0.6...0.8
+    var generator = SeededGenerator(seed: 7)
+
+    mutating func chance() -> Double {
+        acceptance.lowerBound + (acceptance.upperBound - acceptance.lowerBound) * generator.uniform()
+    }
+
+    /// Runs passes for at least `tokens` tokens; returns tokens per second.
+    mutating func run(_ policy: inout DraftPolicy, tokens: Int) -> Double {
+        var made = 0
+        var time = 0.0
+        while made < tokens {
+            var pass = policy.begin(room: 64)
+            var chances: [Double] = []
+            while policy.wantsStep(pass) {
+                time += draft
+                policy.recordDraft(seconds: draft, in: &pass)
+                let chance = chance()
+                guard policy.takes(confidence: chance, in: &pass) else { break }
+                chances.append(chance)
+            }
+            let accepted = chances.firstIndex { generator.uniform() > $0 } ?? chances.count
+            let seconds = base + marginal * Double(chances.count)
+            time += seconds
+            made += accepted + 1
+            policy.record(pass, drafted: chances.count, accepted: accepted, seconds: seconds)
+        }
+        return Double(made) / time
+    }
+
+    /// Tokens per second of the best fixed block length up to `longest`.
+    func best(_ longest: Int) -> (rate: Double, length: Int) {
+        (0...longest).map { length in
+            var scene = self
+            var policy = DraftPolicy(limits: length...length)
+            return (scene.run(&policy, tokens: 4000), length)
+        }.max { $0.0 < $1.0 }.map { (rate: $0.0, length: $0.1) } ?? (0, 0)
+    }
+}
+
+@Suite struct DraftPolicyTests {
+    @Test(
+        "Close to the best fixed block length, or better, whatever passes cost",
+        arguments: [
+            Scene(), Scene(draft: 0.02), Scene(marginal: 0.3, draft: 0.3),
+            Scene(marginal: 0, draft: 0.001, acceptance: 0.85...0.95),
+            Scene(marginal: 0.05, draft: 0.1, acceptance: 0.1...0.9),
+            Scene(base: 1e-4, marginal: 2e-5, draft: 2e-5, acceptance: 0.3...1),
+        ])
+    fileprivate func nearTheBest(scene: Scene) {
+        var adaptive = scene
+        var policy = DraftPolicy(limits: 0...24)
+        _ = adaptive.run(&policy, tokens: 500)
+        #expect(adaptive.run(&policy, tokens: 4000) >= 0.96 * scene.best(24).rate)
+    }
+
+    @Test("Drafts of uneven quality gain from stopping where they are poor")
+    func betterThanFixed() {
+        let scene = Scene(marginal: 0.08, draft: 0.08, acceptance: 0...1)
+        var adaptive = scene
+        var policy = DraftPolicy(limits: 0...24)
+        _ = adaptive.run(&policy, tokens: 500)
+        #expect(adaptive.run(&policy, tokens: 4000) >= 1.03 * scene.best(24).rate)
+    }
+
+    @Test("Hopeless drafts cost next to nothing, and drafting comes back when they improve")
+    func fallback() {
+        var scene = Scene(marginal: 0.2, draft: 0.3, acceptance: 0.02...0.1)
+        var policy = DraftPolicy(limits: 0...16)
+        _ = scene.run(&policy, tokens: 500)
+        #expect(scene.run(&policy, tokens: 4000) >= 0.98 / scene.base)
+        scene.acceptance = 0.9...0.95
+        _ = scene.run(&policy, tokens: 2000)
+        #expect(scene.run(&policy, tokens: 2000) >= 0.95 * scene.best(16).rate)
+    }
+
+    @Test("A primary that reads slow storage gets long blocks")
+    func storage() {
+        var scene = Scene(base: 3, marginal: 0.001, draft: 0.01, acceptance: 0.9...0.97)
+        var policy = DraftPolicy(limits: 0...64)
+        _ = scene.run(&policy, tokens: 500)
+        #expect(scene.run(&policy, tokens: 4000) >= 0.95 * scene.best(64).rate)
+    }
+
+    @Test("Fixed limits give exactly that many drafts")
+    func fixed() {
+        var policy = DraftPolicy(limits: 3...3)
+        for _ in 0..<5 {
+            var pass = policy.begin(room: 10)
+            var count = 0
+            while policy.wantsStep(pass) {
+                #expect(policy.takes(confidence: 0, in: &pass))
+                count += 1
+            }
+            #expect(count == 3)
+            policy.record(pass, drafted: 3, accepted: 0, seconds: 1)
+        }
+        var pass = policy.begin(room: 1)
+        #expect(policy.wantsStep(pass))
+        #expect(policy.takes(confidence: 0.5, in: &pass))
+        #expect(!policy.wantsStep(pass))
+    }
+
+    @Test("With fixed costs, decisions do not depend on the clock")
+    func clockless() {
+        func lengths(slow: Double) -> [Int] {
+            var generator = SeededGenerator(seed: 3)
+            var policy = DraftPolicy(limits: 0...12, costs: PassCosts(draftOverPass: 0.1))
+            return (0..<200).map { _ in
+                var pass = policy.begin(room: 12)
+                var count = 0
+                while policy.wantsStep(pass) {
+                    policy.recordDraft(seconds: slow, in: &pass)
+                    guard policy.takes(confidence: generator.uniform(), in: &pass) else { break }
+                    count += 1
+                }
+                policy.record(
+                    pass, drafted: count, accepted: min(count, Int(generator.uniform() * 4)),
+                    seconds: 3 * slow)
+                return count
+            }
+        }
+        #expect(lengths(slow: 0.001) == lengths(slow: 7))
+        #expect(Set(lengths(slow: 1)).count > 1)
+    }
+
+    @Test("Costs: the line through the passes, unmoved by a stalled one")
+    func costs() {
+        var costs = PassCosts()
+        #expect(!costs.isKnown)
+        for pass in 0..<60 {
+            let rows = 1 + pass % 5
+            costs.recordPass(rows: rows, seconds: 2 + 0.3 * Double(rows - 1))
+            costs.recordDraft(seconds: 0.25)
+        }
+        #expect(abs(costs.base - 2) < 0.05)
+        #expect(abs(costs.marginal - 0.3) < 0.03)
+        #expect(abs(costs.draft - 0.25) < 1e-9)
+        costs.recordPass(rows: 1, seconds: 500)
+        costs.recordDraft(seconds: 500)
+        #expect(costs.base < 3)
+        #expect(costs.draft < 0.35)
+    }
+}
+
+@Suite struct PromptLookupTests {
+    @Test("Proposes what followed the longest match, the latest occurrence first")
+    func proposals() {
+        var lookup = PromptLookup()
+        lookup.update([1, 2, 3, 4, 9, 2, 3, 5, 6, 2, 3])
+        #expect(lookup.propose(limit: 3) == .init(tokens: [5, 6, 2], matchLength: 2))
+        lookup.update([1, 2, 3, 4, 9, 2, 3, 5, 6, 1, 2, 3])
+        #expect(lookup.propose(limit: 2) == .init(tokens: [4, 9], matchLength: 3))
+        #expect(lookup.propose(limit: 0) == nil)
+        lookup.update([1, 2, 3, 4])
+        #expect(lookup.propose(limit: 2) == nil)
+    }
+
+    @Test("A history that was taken back leaves no trace")
+    func rollback() {
+        var lookup = PromptLookup()
+        lookup.update([7, 8, 5, 5, 7, 8])
+        #expect(lookup.propose(limit: 1)?.tokens == [5])
+        lookup.update([7, 8, 6, 7, 8])
+        #expect(lookup.propose(limit: 1)?.tokens == [6])
+    }
+
+    @Test("A repetition is continued beyond the end of the history")
+    func repetition() {
+        var lookup = PromptLookup()
+        lookup.update([3, 1, 2, 1, 2])
+        #expect(lookup.propose(limit: 5) == .init(tokens: [1, 2, 1, 2, 1], matchLength: 2))
+    }
+}
