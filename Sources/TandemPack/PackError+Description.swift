@@ -21,6 +21,7 @@ extension PackError: CustomStringConvertible {
         case .json(let path, let error): "'\(path)': \(error)"
         case .invalidField(let path, let field, let reason): "'\(path)': \(field) \(reason)"
         case .safetensors(let path, let issue): "'\(path)' is not a valid safetensors file: \(issue)"
+        case .gguf(let path, let issue): "'\(path)' cannot be read as GGUF: \(issue)"
         case .noWeights(let directory, let reason): "'\(directory)' holds no weights: \(reason)"
         case .missingShard(let index, let shard):
             "'\(index)' names the shard '\(shard)', which is not there; download the checkpoint again"

@@ -33,6 +33,8 @@ public enum PackError: Error, Sendable, Equatable {
     case invalidField(path: String, field: String, reason: String)
     /// A safetensors file is malformed.
     case safetensors(path: String, issue: SafetensorsIssue)
+    /// A GGUF file is malformed, or holds what cannot be packed.
+    case gguf(path: String, issue: GGUFIssue)
     /// The directory holds no safetensors weights.
     case noWeights(directory: String, reason: String)
     /// The index names a shard that is not there.
