@@ -20,5 +20,6 @@ struct TandemCommand: AsyncParsableCommand {
             Verify.self,
             Generate.self,
             Eval.self,
+            Bench.self,
         ])
 }

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Tandem
+
+/// `tandem bench`: how fast a file's primary runs on this machine.
+struct Bench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measure speed: prompts, generation, verification, memory bandwidth.",
+        discussion: """
+            Rows are named as in llama-bench: pp512 reads a prompt of 512 tokens, tg128 generates 128 tokens one by one, \
+            both with the primary alone. verify8 is the time of a pass over 8 rows in units of a pass over one: what \
+            speculative decoding pays to check 7 drafts. Memory bandwidth is measured in the same run, with the access \
+            pattern that reads fastest; generation is shown as a share of it (more than all of it where the \
+            weights fit the processor's caches).
+            """)
+
+    @Option(name: [.customShort("m"), .long], help: "The .tandem file.")
+    var model: String?
+
+    @Option(name: .shortAndLong, help: "Threads; 0 = the processors this process may use.")
+    var threads = 0
+
+    @Option(name: [.customShort("r"), .customLong("repetitions")], help: "Samples of every row.")
+    var repetitions = 5
+
+    @Option(
+        name: [.customShort("p"), .customLong("n-prompt")],
+        help: "Prompt lengths, separated by commas; 0 = none.")
+    var prompts = "512,128,16,8,4"
+
+    @Option(
+        name: [.customShort("n"), .customLong("n-gen")],
+        help: "Lengths to generate, separated by commas; 0 = none.")
+    var generations = "128"
+
+    @Option(name: .long, help: "Rows of verification passes, separated by commas; 0 = none.")
+    var verify = "4,8,16"
+
+    @Option(
+        name: [.customShort("d"), .customLong("n-depth")],
+        help: "Tokens in the context before a verification pass.")
+    var depth = 64
+
+    @OptionGroup var cache: CacheFlags
+
+    @Option(name: .shortAndLong, help: "Output: md, csv or json.")
+    var output = BenchFormat.md
+
+    @Flag(name: .customLong("isa-list"), help: "List the instruction sets of this machine and end.")
+    var listInstructionSets = false
+
+    func validate() throws {
+        guard listInstructionSets || model != nil else { throw ValidationError("give the file with -m") }
+        if threads < 0 { throw ValidationError("-t must be 0 or greater") }
+        if !(1...1000).contains(repetitions) { throw ValidationError("-r must be in 1...1000") }
+        if depth < 1 { throw ValidationError("-d must be 1 or greater") }
+        for (name, text) in [("-p", prompts), ("-n", generations), ("--verify", verify)] {
+            guard lengths(text) != nil else {
+                throw ValidationError(
+                    "\(name) \(text): give numbers from 0 to 1000000 separated by commas, as in 4,8,512")
+            }
+        }
+        guard (lengths(verify) ?? []).allSatisfy({ $0 <= 65 }) else {
+            throw ValidationError("--verify takes at most 65 rows")
+        }
+    }
+
+    func run() throws {
+        if listInstructionSets {
+            StandardOutput.write(availableInstructionSets().joined(separator: "\n") + "\n")
+            return
+        }
+        guard let path = model else { return }
+        try reportingErrors(file: path) {
+            catchInterrupt()
+            var run = try BenchRun(
+                path: path, threads: threads, repetitions: repetitions, keyValueType: try cache.type())
+            let report = try run.execute(
+                prompts: lengths(prompts) ?? [], generations: lengths(generations) ?? [],
+                verify: lengths(verify) ?? [], depth: depth)
+            StandardOutput.write(report.text(output))
+        }
+    }
+
+    /// Numbers of a list without its zeros; nil when it is no list of numbers.
+    private func lengths(_ text: String) -> [Int]? {
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+        guard parts.allSatisfy({ $0.map { (0...1_000_000).contains($0) } ?? false }) else { return nil }
+        return parts.compactMap(\.self).filter { $0 > 0 }
+    }
+}
+
+/// Forms of a benchmark's report.
+enum BenchFormat: String, ExpressibleByArgument, CaseIterable {
+    case md, csv, json
+}
