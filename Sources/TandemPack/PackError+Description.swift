@@ -56,9 +56,6 @@ extension PackError: CustomStringConvertible {
         case .tokenizer(let path, let error): "'\(path)': \(error)"
         case .tokenizerTooLarge(let path, let tokens, let vocabularySize):
             "'\(path)' has \(tokens) tokens, but the model's vocabulary has only \(vocabularySize)"
-        case .vocabularySizesDiffer(let primary, let secondary):
-            "the vocabularies differ: the primary has \(primary) tokens, the secondary \(secondary); "
-                + "both models need the same tokenizer"
         case .vocabulariesDiffer(let id, let primary, let secondary):
             "the tokenizers differ: token \(id) is \(Self.quoted(primary)) in the primary's and "
                 + "\(Self.quoted(secondary)) in the secondary's; both models need the same tokenizer"

@@ -76,9 +76,7 @@ public enum PackError: Error, Sendable, Equatable {
     case tokenizer(path: String, error: TokenizerError)
     /// The tokenizer has more tokens than the model's vocabulary.
     case tokenizerTooLarge(path: String, tokens: Int, vocabularySize: Int)
-    /// The two models' vocabularies have different sizes.
-    case vocabularySizesDiffer(primary: Int, secondary: Int)
-    /// The two tokenizers give a different text to the same id; `id` is the first such.
+    /// The two tokenizers give a different text to an id below both vocabularies' sizes; `id` is the first such.
     case vocabulariesDiffer(id: Int, primary: String?, secondary: String?)
 
     // MARK: Output

@@ -74,15 +74,10 @@ struct ConfigurationTests {
     }
 
     static let refused: [(String, JSONValue)] = [
-        ("hidden_act", "gelu"), ("attention_bias", true), ("mlp_bias", true),
-        ("rope_scaling", ["type": "linear", "factor": 2.0]),
-        ("rope_scaling", ["rope_type": "llama3", "factor": 8.0]),
-        ("rope_scaling", "linear"),
-        ("rope_parameters", ["rope_type": "yarn", "rope_theta": 1e4]),
-        ("rope_parameters", ["rope_type": "default", "rope_theta": 1e4, "factor": 2]),
-        ("rope_parameters", ["full_attention": ["rope_type": "default"]]),
-        ("rope_parameters", ["rope_type": "default", "rope_theta": "big"]),
+        ("hidden_act", "gelu"), ("hidden_act", "relu"), ("rope_scaling", "linear"),
         ("partial_rotary_factor", 0.5), ("pretraining_tp", 0), ("pretraining_tp", "x"),
+        ("rope_interleaved", true), ("lm_head_bias", true), ("num_local_experts", 8),
+        ("add_cross_attention", true), ("is_encoder_decoder", true),
         ("quantization_config", ["quant_method": "gptq"]),
         ("auto_map", ["AutoModelForCausalLM": "model.Model"]),
         ("layer_types", ["full_attention", "sliding_attention"]),
@@ -98,23 +93,17 @@ struct ConfigurationTests {
         #expect(text == value.serialized())
     }
 
-    @Test func slidingWindow() throws {
-        let (error, path) = try error([
-            "architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": 32,
-        ])
-        guard case .unsupportedSetting(path, "sliding_window", "32", _)? = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
-    }
-
     @Test func unknownArchitectures() throws {
         let (error, path) = try error(["architectures": ["GPT2LMHeadModel"]])
         #expect(
             error
                 == .unsupportedArchitecture(
                     path: path, name: "GPT2LMHeadModel",
-                    supported: ["LlamaForCausalLM", "MistralForCausalLM"]))
+                    supported: [
+                        "LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM",
+                        "Gemma2ForCausalLM", "Gemma3ForCausalLM", "Gemma3ForConditionalGeneration",
+                        "Phi3ForCausalLM", "SmolLM3ForCausalLM", "Olmo2ForCausalLM", "GraniteForCausalLM",
+                    ]))
         #expect(error?.description.contains("LlamaForCausalLM") == true)
     }
 

@@ -127,9 +127,23 @@ struct VocabularyTests {
         return packError(folder["big"], secondary: folder["small"], to: folder["x"])
     }
 
-    @Test func sizesMustAgree() throws {
-        let error = try error { $0 = TestModel(TestModel.Shape(vocabulary: 41)) }
-        #expect(error == .vocabularySizesDiffer(primary: 40, secondary: 41))
+    /// Padding: ids at or above the smaller vocabulary are not compared.
+    @Test(arguments: [38, 41, 64])
+    func sizesMayDiffer(size: Int) throws {
+        let error = try error { $0 = TestModel(TestModel.Shape(vocabulary: size)) }
+        #expect(error == nil)
+        let file = try TandemFile(path: folder["x"])
+        #expect(file.manifest.secondary?.vocabularySize == size)
+        #expect(file.requiredFeatures == .architecture && file.minorVersion == 1)
+    }
+
+    @Test func tokensBelowBothSizesMustAgree() throws {
+        let error = try error {
+            $0 = TestModel(TestModel.Shape(vocabulary: 64))
+            $0.tokenizer = TestModel.tokenizer(size: 39)
+        }
+        #expect(error == .vocabulariesDiffer(id: 39, primary: "G", secondary: nil))
+        #expect(error?.description.contains("token 39 is \"G\" in the primary's and absent in") == true)
     }
 
     @Test func tokensMustAgree() throws {

@@ -5,48 +5,89 @@ import TandemJSON
 
 /// Turns a Hugging Face config.json into the container's configuration.
 struct ConfigurationMapping {
+    /// The language model's settings.
     let settings: JSONFile
+    /// The whole config.json, of which ``settings`` may be a part.
+    let root: JSONFile
     let family: ModelFamily
 
-    func configuration() throws(PackError) -> ModelConfiguration {
-        let vocabularySize = try settings.integer("vocab_size")
-        let hiddenSize = try settings.integer("hidden_size")
-        let layerCount = try settings.integer("num_hidden_layers")
-        let headCount = try settings.integer("num_attention_heads")
-        let keyValueHeadCount = try settings.integer("num_key_value_heads", default: headCount)
+    /// The sizes that the architecture's members depend on.
+    struct LayerShape {
+        let layerCount: Int
+        let hiddenSize: Int
+        let headSize: Int
+        let maxPositions: Int
+    }
+
+    /// The configuration, and frequencies for each entry of its `ropes`.
+    func configuration() throws(PackError) -> (configuration: ModelConfiguration, ropes: [RopeFrequencies]) {
+        let defaults = family.defaults
+        let vocabularySize = try settings.integer("vocab_size", default: defaults.vocabularySize)
+        let hiddenSize = try settings.integer("hidden_size", default: defaults.hiddenSize)
+        let layerCount = try size(
+            "num_hidden_layers", default: defaults.layerCount, limit: FormatLimits.maximumLayerCount)
+        let headCount = try settings.integer("num_attention_heads", default: defaults.headCount)
+        let keyValueHeadCount = try self.keyValueHeadCount(headCount: headCount)
         let headSize = try self.headSize(hiddenSize: hiddenSize, headCount: headCount)
-        let intermediateSize = try settings.integer("intermediate_size")
-        let maxPositions = try settings.integer(
-            "max_position_embeddings", default: family.defaults.maxPositions)
-        let normEpsilon = try settings.float("rms_norm_eps", default: family.defaults.normEpsilon)
-        let ropeBase = try self.ropeBase()
-        let tiedEmbeddings = try settings.bool("tie_word_embeddings", default: family.defaults.tiedEmbeddings)
+        let intermediateSize = try settings.integer("intermediate_size", default: defaults.intermediateSize)
+        let maxPositions = try size(
+            "max_position_embeddings", default: defaults.maxPositions, limit: FormatLimits.maximumPositions)
+        let normEpsilon = try settings.float("rms_norm_eps", default: defaults.normEpsilon)
+        let tieSettings = root["tie_word_embeddings"] == nil ? settings : root
+        let tiedEmbeddings = try tieSettings.bool("tie_word_embeddings", default: defaults.tiedEmbeddings)
+        let shape = LayerShape(
+            layerCount: layerCount, hiddenSize: hiddenSize, headSize: headSize, maxPositions: maxPositions)
+        let layers = try layerKinds(shape)
+        let rope = try self.rope(shape, layers: layers)
+        let architecture = try self.architecture(shape, layers: layers, rope: rope)
+        let isPlain = architecture == ModelArchitecture()
         do throws(FormatError) {
-            return try ModelConfiguration(
-                family: family.formatFamily, vocabularySize: vocabularySize, hiddenSize: hiddenSize,
-                layerCount: layerCount, headCount: headCount, keyValueHeadCount: keyValueHeadCount,
-                headSize: headSize, intermediateSize: intermediateSize, maxPositions: maxPositions,
-                normEpsilon: normEpsilon, ropeBase: ropeBase, tiedEmbeddings: tiedEmbeddings)
+            let configuration = try ModelConfiguration(
+                family: isPlain ? ModelConfiguration.plainFamily : family.modelType,
+                vocabularySize: vocabularySize, hiddenSize: hiddenSize, layerCount: layerCount,
+                headCount: headCount, keyValueHeadCount: keyValueHeadCount, headSize: headSize,
+                intermediateSize: intermediateSize, maxPositions: maxPositions, normEpsilon: normEpsilon,
+                ropeBase: rope.base, tiedEmbeddings: tiedEmbeddings, architecture: architecture)
+            return (configuration, rope.kinds)
         } catch {
             throw located(error)
         }
     }
 
-    private func headSize(hiddenSize: Int, headCount: Int) throws(PackError) -> Int {
-        if settings["head_dim"] != nil { return try settings.integer("head_dim") }
-        guard headCount > 0, hiddenSize % headCount == 0 else {
-            throw settings.invalid(
-                "num_attention_heads", "is \(headCount), which does not divide hidden_size \(hiddenSize)")
+    /// A size that other members are checked against.
+    private func size(_ key: String, default fallback: Int?, limit: Int) throws(PackError) -> Int {
+        let value = try settings.integer(key, default: fallback)
+        guard (1...limit).contains(value) else {
+            throw settings.invalid(key, "is \(value), but must be in 1...\(limit)")
         }
-        return hiddenSize / headCount
+        return value
     }
 
-    /// `rope_parameters.rope_theta` of newer checkpoints wins over the older `rope_theta`.
-    private func ropeBase() throws(PackError) -> Float {
-        for key in ["rope_parameters", "rope_scaling"] {
-            if let value = settings[key]?["rope_theta"]?.doubleValue { return Float(value) }
+    /// Absent, the family's default counts; null means as many as heads.
+    private func keyValueHeadCount(headCount: Int) throws(PackError) -> Int {
+        let isNull = settings.object["num_key_value_heads"]?.isNull ?? false
+        let fallback = isNull ? headCount : family.defaults.keyValueHeadCount ?? headCount
+        return try settings.integer("num_key_value_heads", default: fallback)
+    }
+
+    private func headSize(hiddenSize: Int, headCount: Int) throws(PackError) -> Int {
+        let size: Int
+        if settings["head_dim"] != nil {
+            size = try settings.integer("head_dim")
+        } else if let fallback = family.defaults.headSize, settings.object["head_dim"] == nil {
+            size = fallback
+        } else {
+            guard headCount > 0, hiddenSize % headCount == 0 else {
+                throw settings.invalid(
+                    "num_attention_heads", "is \(headCount), which does not divide hidden_size \(hiddenSize)")
+            }
+            size = hiddenSize / headCount
         }
-        return try settings.float("rope_theta", default: family.defaults.ropeBase)
+        guard (1...FormatLimits.maximumHeadSize).contains(size) else {
+            throw settings.invalid(
+                "head_dim", "is \(size), but must be in 1...\(FormatLimits.maximumHeadSize)")
+        }
+        return size
     }
 
     /// The container's complaint in the words of config.json.

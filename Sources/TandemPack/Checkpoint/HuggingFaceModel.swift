@@ -9,12 +9,11 @@ struct HuggingFaceModel: Sendable {
     let directory: String
     let architecture: String
     let family: ModelFamily
-    let settings: JSONFile
     let configuration: ModelConfiguration
+    let ropes: [RopeFrequencies]
     let weights: SafetensorsCheckpoint
-
-    /// The directory's own name.
-    var name: String { Paths.lastComponent(directory) }
+    /// What stands before the names in this checkpoint.
+    private let prefix: (body: String, head: String)
 
     init(directory: String) throws(PackError) {
         guard try PathKind(directory) == .directory else {
@@ -23,16 +22,25 @@ struct HuggingFaceModel: Sendable {
             }
             throw .notADirectory(path: directory)
         }
-        let settings = try JSONFile(path: Paths.join(directory, "config.json"))
-        let (family, architecture) = try HuggingFaceModel.family(of: settings)
-        for rule in family.rules { try rule.check(settings) }
+        let root = try JSONFile(path: Paths.join(directory, "config.json"))
+        let (family, architecture) = try HuggingFaceModel.family(of: root)
+        let settings = try family.textMember.map { (key) throws(PackError) in try root.member(key) } ?? root
+        for rule in family.rules {
+            try rule.check(root)
+            if family.textMember != nil { try rule.check(settings) }
+        }
         self.directory = directory
         self.architecture = architecture
         self.family = family
-        self.settings = settings
-        configuration = try ConfigurationMapping(settings: settings, family: family).configuration()
-        weights = try SafetensorsCheckpoint(directory: directory)
-        try checkTensors()
+        (configuration, ropes) = try ConfigurationMapping(settings: settings, root: root, family: family)
+            .configuration()
+        let weights = try SafetensorsCheckpoint(directory: directory)
+        self.weights = weights
+        let names = family.names
+        prefix =
+            names.prefixes.first { weights.tensors["\($0.body)\(names.embed)"] != nil } ?? names.prefixes[0]
+        try checkNames()
+        try checkTiedHead()
     }
 
     private static func family(of settings: JSONFile) throws(PackError) -> (ModelFamily, String) {
@@ -44,61 +52,89 @@ struct HuggingFaceModel: Sendable {
                 path: settings.path, name: name, supported: ModelFamily.supportedArchitectures)
         }
         let type = try settings.string("model_type", default: family.modelType)
-        guard type == family.modelType else {
+        guard type == family.modelType || family.otherModelTypes.contains(type) else {
             throw settings.invalid("model_type", "is '\(type)', which contradicts the architecture \(name)")
         }
         return (family, name)
     }
 
-    /// The checkpoint's tensor for each tensor of the container, in execution order.
-    func sources(
-        _ role: ModelRole
-    ) throws(PackError) -> [(requirement: TensorRequirement, source: SourceTensor)] {
-        var result: [(requirement: TensorRequirement, source: SourceTensor)] = []
-        for (requirement, name) in zip(configuration.requiredTensors(role), tensorNames) {
-            guard let source = weights.tensors[name] else {
-                throw .missingTensors(path: weights.path, names: [name])
-            }
-            result.append((requirement, source))
-        }
-        return result
+    /// The model as the packer takes it.
+    ///
+    /// - Parameter tokenizer: the tokenizer that belongs to it.
+    func source(tokenizer: any TokenizerProvider) throws(PackError) -> ModelSource {
+        try ModelSource(
+            path: directory, name: Paths.lastComponent(directory), architecture: architecture,
+            configuration: configuration, ropes: ropes, tokenizer: tokenizer
+        ) { (slot) throws(PackError) in try source(of: slot) }
     }
 
-    /// The checkpoint's names in the order of `requiredTensors`.
-    private var tensorNames: [String] {
-        var names = [family.names.embed]
+    // MARK: Tensors
+
+    private func storedName(_ slot: ModelSource.Slot) -> String {
+        let names = family.names
+        return switch slot {
+        case .embed: prefix.body + names.embed
+        case .norm: prefix.body + names.norm
+        case .head: prefix.head + names.head
+        case .layer(let layer, let part):
+            "\(prefix.body)layers.\(layer).\(names.parts[part] ?? part.rawValue)"
+        }
+    }
+
+    private var slots: [ModelSource.Slot] {
+        var slots = [ModelSource.Slot.embed]
         for layer in 0..<configuration.layerCount {
-            for part in configuration.architecture.layerParts { names.append(family.names.layer(layer, part)) }
+            for part in configuration.architecture.layerParts { slots.append(.layer(layer, part)) }
         }
-        names.append(family.names.norm)
-        if !configuration.tiedEmbeddings { names.append(family.names.head) }
-        return names
+        slots.append(.norm)
+        if !configuration.tiedEmbeddings { slots.append(.head) }
+        return slots
     }
 
-    private func checkTensors() throws(PackError) {
-        let names = tensorNames
-        let missing = names.filter { weights.tensors[$0] == nil }
+    private func source(of slot: ModelSource.Slot) throws(PackError) -> SourceTensor {
+        let name = storedName(slot)
+        guard let stored = weights.tensors[name] else {
+            throw .missingTensors(path: weights.path, names: [name])
+        }
+        switch slot {
+        case .embed, .head:
+            try stored.check(shape: [configuration.vocabularySize, configuration.hiddenSize])
+            return SourceTensor(stored)
+        case .norm:
+            try stored.check(shape: [configuration.hiddenSize])
+            return SourceTensor(stored, offset: family.traits.normOffset)
+        case .layer(_, let part):
+            let (rows, all) = family.rows(of: part, in: configuration)
+            let columns = configuration.columns(of: part)
+            try stored.check(shape: columns == 1 ? [all] : [all, columns])
+            return SourceTensor(stored, rows: rows, offset: part.isNorm ? family.traits.normOffset : 0)
+        }
+    }
+
+    // MARK: Checks
+
+    private func checkNames() throws(PackError) {
+        let names = slots.map(storedName)
+        var missing: [String] = []
+        for name in names where weights.tensors[name] == nil && !missing.contains(name) {
+            missing.append(name)
+        }
         guard missing.isEmpty else { throw .missingTensors(path: weights.path, names: missing) }
 
         let known = Set(names)
         let unexpected = weights.tensors.keys.filter { name in
             !known.contains(name) && !family.names.isIgnored(name)
-                && !(configuration.tiedEmbeddings && name == family.names.head)
+                && !(configuration.tiedEmbeddings && name == storedName(.head))
         }
         guard unexpected.isEmpty else {
             throw .unexpectedTensors(path: weights.path, names: unexpected.sorted())
         }
-        for (requirement, source) in try sources(.primary) {
-            try source.check(
-                shape: requirement.isVector ? [requirement.columns] : [requirement.rows, requirement.columns])
-        }
-        try checkTiedHead()
     }
 
     /// A tied checkpoint may repeat the embeddings as the output head; other values there would be lost silently.
     private func checkTiedHead() throws(PackError) {
-        guard configuration.tiedEmbeddings, let head = weights.tensors[family.names.head],
-            let embed = weights.tensors[family.names.embed]
+        guard configuration.tiedEmbeddings, let head = weights.tensors[storedName(.head)],
+            let embed = weights.tensors[storedName(.embed)]
         else { return }
         let differs = PackError.tiedHeadDiffers(path: head.file.path, tensor: head.name)
         guard head.type == embed.type, head.shape == embed.shape else { throw differs }
@@ -109,6 +145,18 @@ struct HuggingFaceModel: Sendable {
             let second = try head.file.bytes(at: head.tensor.offset + done, count: count)
             guard first == second else { throw differs }
             done += count
+        }
+    }
+}
+
+extension StoredTensor {
+    /// Checks shape and element type.
+    func check(shape expected: [Int]) throws(PackError) {
+        guard shape == expected else {
+            throw .wrongShape(path: file.path, tensor: name, found: shape, expected: expected)
+        }
+        guard type.isWeightSource else {
+            throw .unsupportedElementType(path: file.path, tensor: name, type: type.rawValue)
         }
     }
 }

@@ -6,8 +6,8 @@ import TandemJSON
 
 /// Everything that goes into one file, checked: the models, the projections and the tokenizer.
 struct PackSource: Sendable {
-    let primary: HuggingFaceModel
-    let secondary: HuggingFaceModel?
+    let primary: ModelSource
+    let secondary: ModelSource?
     /// The projections in the order of the secondary's layers; empty unless the source is a tandem.
     let projections: [SourceTensor]
     let tandem: TandemConfiguration?
@@ -15,40 +15,39 @@ struct PackSource: Sendable {
     let provenance: JSONObject
 
     /// - Parameters:
-    ///   - path: a tandem checkpoint, or a model in Hugging Face layout.
-    ///   - override: a model in Hugging Face layout that becomes the secondary, without projections.
+    ///   - path: a tandem checkpoint, or a model.
+    ///   - override: a model that becomes the secondary, without projections.
     init(path: String, secondary override: String?) throws(PackError) {
-        switch try PathKind(path) {
-        case .missing: throw .fileSystem(operation: "open", path: path, code: ENOENT)
-        case .file, .other: throw .notADirectory(path: path)
-        case .directory: break
-        }
         if try PathKind(Paths.join(path, TandemCheckpoint.fileName)) != .missing {
             try self.init(checkpoint: TandemCheckpoint(directory: path), secondary: override)
-        } else if try PathKind(Paths.join(path, "config.json")) != .missing {
-            let primary = try HuggingFaceModel(directory: path)
-            let secondary = try PackSource.model(override)
+        } else {
+            let primary = try ModelSource(path: path)
+            let secondary = try override.map { (path) throws(PackError) in try ModelSource(path: path) }
             try self.init(
                 name: Paths.lastComponent(path), primary: primary, secondary: secondary, checkpoint: nil,
                 isTandem: false)
-        } else {
-            throw .notACheckpoint(
-                path: path,
-                reason: "it has neither tandem.json nor config.json; give the directory that has one")
         }
     }
 
     private init(checkpoint: TandemCheckpoint, secondary override: String?) throws(PackError) {
-        let secondary = try HuggingFaceModel(directory: override ?? checkpoint.secondary)
+        let primary = try HuggingFaceModel(directory: checkpoint.primary)
+            .source(
+                tokenizer: HuggingFaceTokenizer(
+                    checkpoint: checkpoint, modelDirectory: checkpoint.primary))
+        let secondary: ModelSource
+        if let override {
+            secondary = try ModelSource(path: override)
+        } else {
+            secondary = try HuggingFaceModel(directory: checkpoint.secondary)
+                .source(tokenizer: HuggingFaceTokenizer(modelDirectory: checkpoint.secondary))
+        }
         try self.init(
-            name: Paths.lastComponent(checkpoint.directory),
-            primary: HuggingFaceModel(directory: checkpoint.primary), secondary: secondary,
-            checkpoint: checkpoint,
-            isTandem: override == nil && checkpoint.kind == .tandem)
+            name: Paths.lastComponent(checkpoint.directory), primary: primary, secondary: secondary,
+            checkpoint: checkpoint, isTandem: override == nil && checkpoint.kind == .tandem)
     }
 
     private init(
-        name: String, primary: HuggingFaceModel, secondary: HuggingFaceModel?, checkpoint: TandemCheckpoint?,
+        name: String, primary: ModelSource, secondary: ModelSource?, checkpoint: TandemCheckpoint?,
         isTandem: Bool
     ) throws(PackError) {
         self.primary = primary
@@ -68,34 +67,37 @@ struct PackSource: Sendable {
             projections = []
             tandem = nil
         }
-        let tokenizerPath: String
-        if let checkpoint {
-            tokenizerPath = checkpoint.tokenizer
-        } else {
-            tokenizerPath = try TokenizerSource.path(forModel: primary.directory)
-        }
-        tokenizer = try TokenizerSource(
-            path: tokenizerPath,
-            modelDirectory: primary.directory, vocabularySize: primary.configuration.vocabularySize)
+        tokenizer = try primary.tokenizer.load(vocabularySize: primary.configuration.vocabularySize)
         if let secondary {
-            let sizes = (primary.configuration.vocabularySize, secondary.configuration.vocabularySize)
-            guard sizes.0 == sizes.1 else {
-                throw .vocabularySizesDiffer(primary: sizes.0, secondary: sizes.1)
-            }
-            let isOwn = secondary.directory == checkpoint?.secondary
-            try tokenizer.checkSameVocabulary(asModel: secondary.directory, mayLackTokenizer: isOwn)
+            let isOwn = secondary.path == checkpoint?.secondary
+            try PackSource.checkVocabularies(primary, secondary, mayLackTokenizer: isOwn)
         }
         provenance = PackSource.provenance(
             name: name, primary: primary, secondary: secondary, checkpoint: checkpoint)
     }
 
-    private static func model(_ directory: String?) throws(PackError) -> HuggingFaceModel? {
-        guard let directory else { return nil }
-        return try HuggingFaceModel(directory: directory)
+    /// Checks that both tokenizers give every id below both vocabularies' sizes the same text. The rest is padding:
+    /// ids that the other model does not have are never drafted.
+    ///
+    /// - Parameter mayLackTokenizer: true for the secondary of a tandem checkpoint, which may have none of its own.
+    private static func checkVocabularies(
+        _ primary: ModelSource, _ secondary: ModelSource, mayLackTokenizer: Bool
+    ) throws(PackError) {
+        guard let second = try secondary.tokenizer.vocabulary() else {
+            if mayLackTokenizer { return }
+            throw .noTokenizer(path: Paths.join(secondary.path, TokenizerSource.fileName))
+        }
+        guard let first = try primary.tokenizer.vocabulary() else {
+            throw .noTokenizer(path: Paths.join(primary.path, TokenizerSource.fileName))
+        }
+        let limit = min(primary.configuration.vocabularySize, secondary.configuration.vocabularySize)
+        if let id = first.firstDifference(from: second, below: limit) {
+            throw .vocabulariesDiffer(id: id, primary: first.tokens[id], secondary: second.tokens[id])
+        }
     }
 
     private static func projections(
-        _ checkpoint: TandemCheckpoint, primary: HuggingFaceModel, secondary: HuggingFaceModel
+        _ checkpoint: TandemCheckpoint, primary: ModelSource, secondary: ModelSource
     ) throws(PackError) -> [SourceTensor] {
         guard let path = checkpoint.projections else { return [] }
         let weights = try SafetensorsCheckpoint(file: path)
@@ -110,13 +112,13 @@ struct PackSource: Sendable {
         for tensor in tensors {
             try tensor.check(shape: expected)
         }
-        return tensors
+        return tensors.map { SourceTensor($0) }
     }
 
     private static func provenance(
-        name: String, primary: HuggingFaceModel, secondary: HuggingFaceModel?, checkpoint: TandemCheckpoint?
+        name: String, primary: ModelSource, secondary: ModelSource?, checkpoint: TandemCheckpoint?
     ) -> JSONObject {
-        func describe(_ model: HuggingFaceModel) -> JSONValue {
+        func describe(_ model: ModelSource) -> JSONValue {
             ["name": .string(model.name), "architecture": .string(model.architecture)]
         }
         var object = JSONObject()
@@ -131,14 +133,22 @@ struct PackSource: Sendable {
     }
 }
 
-extension SourceTensor {
-    /// Checks shape and element type.
-    func check(shape expected: [Int]) throws(PackError) {
-        guard shape == expected else {
-            throw .wrongShape(path: file.path, tensor: name, found: shape, expected: expected)
+extension ModelSource {
+    /// Opens the model at a path, in whatever format it is.
+    ///
+    /// - Parameter path: a directory in Hugging Face layout.
+    init(path: String) throws(PackError) {
+        switch try PathKind(path) {
+        case .missing: throw .fileSystem(operation: "open", path: path, code: ENOENT)
+        case .file, .other: throw .notADirectory(path: path)
+        case .directory: break
         }
-        guard type.isWeightSource else {
-            throw .unsupportedElementType(path: file.path, tensor: name, type: type.rawValue)
+        guard try PathKind(Paths.join(path, "config.json")) != .missing else {
+            throw .notACheckpoint(
+                path: path,
+                reason: "it has neither tandem.json nor config.json; give the directory that has one")
         }
+        self = try HuggingFaceModel(directory: path)
+            .source(tokenizer: HuggingFaceTokenizer(modelDirectory: path))
     }
 }

@@ -49,7 +49,7 @@ struct TensorEncoder: Sendable {
     }
 
     var blockCount: Int { (layout.panelCount + panelsPerBlock - 1) / panelsPerBlock }
-    var sourceRowLength: Int { layout.columns * source.type.bits / 8 }
+    var sourceRowLength: Int { source.rowLength }
 
     func panels(ofBlock block: Int) -> Range<Int> {
         block * panelsPerBlock..<min((block + 1) * panelsPerBlock, layout.panelCount)
@@ -75,16 +75,12 @@ struct TensorEncoder: Sendable {
 
     /// Rows as floats, each padded with zeros to `paddedColumns`.
     private func readRows(_ rows: Range<Int>, scratch: EncoderScratch) throws(PackError) {
-        let length = rows.count * sourceRowLength
-        try unsafe source.file.read(
-            at: source.tensor.offset + rows.lowerBound * sourceRowLength,
-            into: UnsafeMutableRawBufferPointer(start: scratch.source.base, count: length))
+        try unsafe source.read(
+            rows: rows, scratch: scratch.source.base, into: scratch.floats.floats,
+            stride: layout.paddedColumns)
         let padding = layout.paddedColumns - layout.columns
         for row in 0..<rows.count {
             let floats = unsafe scratch.floats.floats + row * layout.paddedColumns
-            unsafe FloatConversion.convert(
-                scratch.source.base + row * sourceRowLength, type: source.type, count: layout.columns,
-                to: floats)
             unsafe (floats + layout.columns).update(repeating: 0, count: padding)
         }
     }

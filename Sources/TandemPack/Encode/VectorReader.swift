@@ -3,12 +3,9 @@
 /// Reads vectors, such as norm weights, as floats.
 enum VectorReader {
     static func read(_ source: SourceTensor, count: Int) throws(PackError) -> ByteBuffer {
-        let raw = ByteBuffer(count: source.tensor.length)
-        try unsafe source.file.read(
-            at: source.tensor.offset,
-            into: UnsafeMutableRawBufferPointer(start: raw.base, count: source.tensor.length))
+        let raw = ByteBuffer(count: source.length)
         let floats = ByteBuffer(count: count * 4)
-        unsafe FloatConversion.convert(raw.base, type: source.type, count: count, to: floats.floats)
+        try unsafe source.read(rows: 0..<count, scratch: raw.base, into: floats.floats, stride: 1)
         do throws(WeightFault) {
             _ = try unsafe FloatConversion.largestMagnitude(floats.floats, count: count)
         } catch {
@@ -23,10 +20,10 @@ extension SourceTensor {
     func located(_ fault: WeightFault, row: Int, format: WeightFormat) -> PackError {
         switch fault {
         case .nonFinite(let column, let value):
-            .nonFiniteWeight(path: file.path, tensor: name, row: row, column: column, value: "\(value)")
+            .nonFiniteWeight(path: path, tensor: name, row: row, column: column, value: "\(value)")
         case .tooLarge(let column, let value):
             .weightTooLarge(
-                path: file.path, tensor: name, row: row, column: column, value: value, format: format.name)
+                path: path, tensor: name, row: row, column: column, value: value, format: format.name)
         }
     }
 }

@@ -6,6 +6,8 @@ import TandemJSON
 struct JSONFile: Sendable {
     let path: String
     let object: JSONObject
+    /// What stands before the names of members in messages, when the object is a part of the file.
+    private(set) var prefix = ""
 
     /// Larger than any configuration or index; tokenizers are read elsewhere.
     static let sizeLimit = 64 << 20
@@ -42,7 +44,20 @@ struct JSONFile: Sendable {
     }
 
     func invalid(_ key: String, _ reason: String) -> PackError {
-        .invalidField(path: path, field: key, reason: reason)
+        .invalidField(path: path, field: prefix + key, reason: reason)
+    }
+
+    /// A member that is an object, as a file of its own.
+    func member(_ key: String) throws(PackError) -> JSONFile {
+        guard let value = self[key] else { throw invalid(key, "is missing") }
+        guard let object = value.objectValue else { throw invalid(key, "is not an object") }
+        return JSONFile(path: path, object: object, prefix: "\(prefix)\(key).")
+    }
+
+    private init(path: String, object: JSONObject, prefix: String) {
+        self.path = path
+        self.object = object
+        self.prefix = prefix
     }
 
     func string(_ key: String, default fallback: String? = nil) throws(PackError) -> String {

@@ -71,7 +71,7 @@ extension PackReport.Tensor {
     init(_ tensor: PackPlan.Tensor, error: QuantizationError) {
         name = tensor.name
         sourceName = tensor.source.name
-        sourceType = tensor.source.type.rawValue
+        sourceType = tensor.source.typeName
         rows = tensor.layout.rows
         columns = tensor.layout.columns
         encoding = tensor.layout.encoding

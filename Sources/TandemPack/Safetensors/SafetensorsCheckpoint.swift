@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A tensor of a checkpoint and the file that holds it.
-struct SourceTensor: Sendable {
+/// A tensor of a safetensors file.
+struct StoredTensor: Sendable {
     let file: InputFile
     let tensor: SafetensorsTensor
 
@@ -10,11 +10,35 @@ struct SourceTensor: Sendable {
     var type: SafetensorsElementType { tensor.type }
 }
 
+extension StoredTensor: TensorReader {
+    var path: String { file.path }
+    var typeName: String { type.rawValue }
+    /// A vector has a row for each element.
+    var rows: Int { shape.first ?? 1 }
+    var columns: Int { shape.dropFirst().reduce(1, *) }
+    var rowLength: Int { columns * type.bits / 8 }
+
+    func read(
+        rows: Range<Int>, scratch: UnsafeMutableRawPointer, into floats: UnsafeMutablePointer<Float>,
+        stride: Int
+    ) throws(PackError) {
+        try unsafe file.read(
+            at: tensor.offset + rows.lowerBound * rowLength,
+            into: UnsafeMutableRawBufferPointer(start: scratch, count: rows.count * rowLength))
+        // Rows without a gap are one run.
+        let (runs, length) = stride == columns ? (1, rows.count * columns) : (rows.count, columns)
+        for run in 0..<runs {
+            unsafe FloatConversion.convert(
+                scratch + run * rowLength, type: type, count: length, to: floats + run * stride)
+        }
+    }
+}
+
 /// The weights in a directory: `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
 struct SafetensorsCheckpoint: Sendable {
     /// The file messages name: the single file, or the index.
     let path: String
-    let tensors: [String: SourceTensor]
+    let tensors: [String: StoredTensor]
 
     static let singleName = "model.safetensors"
     static let indexName = "model.safetensors.index.json"
@@ -34,9 +58,9 @@ struct SafetensorsCheckpoint: Sendable {
     /// One file.
     init(file path: String) throws(PackError) {
         let source = try SafetensorsFile(path: path)
-        var tensors: [String: SourceTensor] = [:]
+        var tensors: [String: StoredTensor] = [:]
         for tensor in source.tensors {
-            tensors[tensor.name] = SourceTensor(file: source.file, tensor: tensor)
+            tensors[tensor.name] = StoredTensor(file: source.file, tensor: tensor)
         }
         self.path = path
         self.tensors = tensors
@@ -54,7 +78,7 @@ struct SafetensorsCheckpoint: Sendable {
             }
             listed[member.key] = shard
         }
-        var held: [String: SourceTensor] = [:]
+        var held: [String: StoredTensor] = [:]
         var holder: [String: String] = [:]
         for shard in Set(listed.values).sorted() {
             try Paths.checkInside(shard, source: path, field: "weight_map")
@@ -63,7 +87,7 @@ struct SafetensorsCheckpoint: Sendable {
             let source = try SafetensorsFile(path: shardPath)
             for tensor in source.tensors where holder[tensor.name] == nil || listed[tensor.name] == shard {
                 holder[tensor.name] = shard
-                held[tensor.name] = SourceTensor(file: source.file, tensor: tensor)
+                held[tensor.name] = StoredTensor(file: source.file, tensor: tensor)
             }
         }
         for name in listed.keys.sorted() where holder[name] != listed[name] {

@@ -4,7 +4,7 @@ import TandemJSON
 import TandemTokenizer
 
 /// A checkpoint's tokenizer and what belongs to it: special tokens, chat template, generation defaults.
-struct TokenizerSource: Sendable {
+package struct TokenizerSource: Sendable {
     let path: String
     /// `tokenizer.json`, unchanged.
     let bytes: [UInt8]
@@ -52,24 +52,5 @@ struct TokenizerSource: Sendable {
         let parent = Paths.join(directory, "..")
         guard try PathKind(Paths.join(parent, TandemCheckpoint.fileName)) == .file else { return own }
         return try TandemCheckpoint(directory: parent).tokenizer
-    }
-
-    /// Checks that the tokenizer of the model at `directory` gives every id the same text. Part of a tandem checkpoint,
-    /// a model may have none of its own.
-    func checkSameVocabulary(
-        asModel directory: String, mayLackTokenizer: Bool
-    ) throws(PackError) {
-        let other = try TokenizerSource.path(forModel: directory)
-        guard try PathKind(other) != .missing else {
-            if mayLackTokenizer { return }
-            throw .noTokenizer(path: other)
-        }
-        let otherBytes = try InputFile(path: other).contents(limit: TokenizerSource.sizeLimit)
-        guard bytes != otherBytes else { return }
-        let first = try VocabularyTable(path: path, bytes: bytes)
-        let second = try VocabularyTable(path: other, bytes: otherBytes)
-        if let id = first.firstDifference(from: second) {
-            throw .vocabulariesDiffer(id: id, primary: first.tokens[id], secondary: second.tokens[id])
-        }
     }
 }

@@ -3,7 +3,7 @@
 import TandemJSON
 
 /// The text of every id in a `tokenizer.json`, whatever its model.
-struct VocabularyTable {
+package struct VocabularyTable: Sendable {
     let tokens: [Int: String]
 
     init(path: String, bytes: [UInt8]) throws(PackError) {
@@ -35,13 +35,14 @@ struct VocabularyTable {
         self.tokens = tokens
     }
 
-    /// The smallest id that has another text in `other`, or none in one of the two. Texts compare by their bytes.
-    func firstDifference(from other: VocabularyTable) -> Int? {
+    /// The smallest id below `limit` that has another text in `other`, or none in one of the two. Texts compare by
+    /// their bytes.
+    func firstDifference(from other: VocabularyTable, below limit: Int) -> Int? {
         var first: Int?
-        for (id, text) in tokens where !VocabularyTable.same(other.tokens[id], text) {
+        for (id, text) in tokens where id < limit && !VocabularyTable.same(other.tokens[id], text) {
             first = min(first ?? id, id)
         }
-        for id in other.tokens.keys where tokens[id] == nil { first = min(first ?? id, id) }
+        for id in other.tokens.keys where id < limit && tokens[id] == nil { first = min(first ?? id, id) }
         return first
     }
 
