@@ -11,7 +11,6 @@ struct PackJob {
     private let progress: ((PackProgress) -> Void)?
     private var completedBytes = 0
     private var tensors: [PackReport.Tensor] = []
-    private var compensations = CompensationCache()
 
     init(
         source: PackSource, options: PackOptions, progress: ((PackProgress) -> Void)?
@@ -56,7 +55,7 @@ struct PackJob {
             tokenizer: TokenizerReference(
                 chunk: tokenizerChunk, bos: source.tokenizer.bos, eos: source.tokenizer.eos,
                 addBOS: source.tokenizer.addBOS, chatTemplate: source.tokenizer.chatTemplate),
-            quantization: plan.quantization, generation: source.tokenizer.generation,
+            quantization: options.quantization(for: source), generation: source.tokenizer.generation,
             provenance: source.provenance)
     }
 
@@ -70,8 +69,8 @@ struct PackJob {
                 groupSize: layout.groupSize)
         }
         let error: QuantizationError
-        if let treatment = tensor.treatment {
-            error = try writeMatrix(tensor, treatment: treatment, to: writer)
+        if let format = tensor.format {
+            error = try writeMatrix(tensor, format: format, to: writer)
         } else {
             try writeVector(tensor, to: writer)
             error = QuantizationError()
@@ -92,11 +91,9 @@ struct PackJob {
     }
 
     private mutating func writeMatrix(
-        _ tensor: PackPlan.Tensor, treatment: WeightTreatment, to writer: TandemWriter
+        _ tensor: PackPlan.Tensor, format: WeightFormat, to writer: TandemWriter
     ) throws(PackError) -> QuantizationError {
-        let encoder = TensorEncoder(
-            source: tensor.source, layout: tensor.layout, treatment: treatment, statistics: tensor.statistics,
-            compensations: &compensations)
+        let encoder = TensorEncoder(source: tensor.source, layout: tensor.layout, format: format)
         let pipeline = BlockPipeline(encoder: encoder, threads: options.threadCount)
         var total = QuantizationError()
         try pipeline.run { (block, encoded, error) throws(PackError) in
@@ -116,15 +113,21 @@ struct PackJob {
                 by: (rows - panels.lowerBound * TensorLayout.panelRows) * encoder.sourceRowLength,
                 tensor: tensor.name)
         }
-        try checkMagnitude(total, tensor: tensor, format: treatment.format)
+        try checkMagnitude(total, tensor: tensor, format: format)
         return total
     }
 
-    /// A matrix whose largest weight is less than one step of the finest grid would become noise.
+    /// A matrix whose largest weight is less than one step of the smallest 16-bit float's grid would become noise.
     private func checkMagnitude(
         _ error: QuantizationError, tensor: PackPlan.Tensor, format: WeightFormat
     ) throws(PackError) {
-        guard error.largestWeight > 0, error.largestWeight < format.smallestMagnitude else { return }
+        let smallest: Float
+        switch format {
+        case .f32: return
+        case .int8: smallest = QuantizeInt8.smallestMagnitude
+        case .int4: smallest = QuantizeInt4.smallestMagnitude
+        }
+        guard error.largestWeight > 0, error.largestWeight < smallest else { return }
         throw .weightsTooSmall(
             path: tensor.source.path, tensor: tensor.source.name, largest: error.largestWeight,
             format: format.name)
