@@ -25,6 +25,14 @@ import Testing
         cases.append(Case(recipe: ModelRecipe.wide.stored(as: .int8(group: 64)), cache: .f16))
         cases.append(Case(recipe: ModelRecipe.wide.stored(as: .int4(group: 32)), cache: .f32))
         cases.append(Case(recipe: .wide, cache: .f32))
+        for (index, recipe) in ModelRecipe.architectures.enumerated() {
+            cases.append(
+                Case(
+                    recipe: recipe.stored(as: formats[index % formats.count]),
+                    cache: index % 2 == 0 ? .f32 : .f16))
+        }
+        cases.append(Case(recipe: .everythingTandem, cache: .f16))
+        cases.append(Case(recipe: ModelRecipe.postTandem.stored(as: .int8(group: 64)), cache: .f32))
         return cases
     }()
 

@@ -9,6 +9,7 @@ import Testing
         .tandem, .tandemDeep, .tandemNear.stored(as: .int8(group: 64)), .tandemEqual,
         .tandemEqual.stored(as: .int8(group: 32)), .pair,
         .pairNear.stored(as: .int8(group: 0)), .pairEqual, .pairEqual.stored(as: .int4(group: 32)),
+        .everythingTandem.stored(as: .int8(group: 64)), .everythingPair, .postTandem,
     ]
 
     static let penalties: [(repeatPenalty: Float, presence: Float, frequency: Float, window: Int)] = [
@@ -56,6 +57,22 @@ import Testing
         }
     }
 
+    /// Unlike models of random architectures: drafts are almost never right, and the text still is.
+    @Test("SPEED and the primary alone agree for all architectures", arguments: ModelRecipe.architectures)
+    func architectures(_ recipe: ModelRecipe) throws {
+        let fixture = try EngineFixture(recipe)
+        let fastest = try #require(availableInstructionSets().last)
+        let prompt = fixture.tokens(17)
+        let alone = try fixture.session(instructionSet: "scalar").generate(
+            tokens: prompt, parameters: GenerateParameters(maxTokens: 60, mode: .primary))
+        for gamma in [1, 2, 5] {
+            let speed = try fixture.session(threads: 2, instructionSet: fastest).generate(
+                tokens: prompt, parameters: GenerateParameters(maxTokens: 60, mode: .speed, draftMax: gamma))
+            #expect(speed.tokens == alone.tokens, "block length \(gamma)")
+            #expect(speed.speculative.drafted > 10)
+        }
+    }
+
     private func prompts(_ fixture: EngineFixture, penaltyIndex: Int) -> [[Int32]] {
         if penaltyIndex > 0 { return [fixture.tokens(9, seed: UInt64(50 + penaltyIndex))] }
         return [1, 2, 17, 70].map { fixture.tokens($0, seed: UInt64($0)) }
@@ -89,7 +106,7 @@ import Testing
     /// Drafts do not change the text, so only their acceptance shows whether they were made from the right caches.
     @Test(
         "drafts are accepted where the reference accepts them",
-        arguments: [ModelRecipe.tandemNear, .pairNear])
+        arguments: [ModelRecipe.tandemNear, .pairNear, .everythingTandem, .everythingPair, .postTandem])
     func acceptance(_ recipe: ModelRecipe) throws {
         let fixture = try EngineFixture(recipe)
         let reference = NaiveTandem(try RandomModel(recipe))
@@ -107,7 +124,8 @@ import Testing
     }
 
     @Test(
-        "the primary alone follows the reference", arguments: [ModelRecipe.single, .singleTied, .singleWide])
+        "the primary alone follows the reference",
+        arguments: [ModelRecipe.single, .singleTied, .singleWide, .everything])
     func primary(_ recipe: ModelRecipe) throws {
         let fixture = try EngineFixture(recipe)
         let prompt = fixture.tokens(8)
@@ -117,7 +135,9 @@ import Testing
             result.tokens == NaiveTandem(try RandomModel(recipe)).greedy(prompt, role: .primary, count: 40))
     }
 
-    @Test("the secondary alone follows the reference", arguments: [ModelRecipe.tandem, .tandemDeep, .pair])
+    @Test(
+        "the secondary alone follows the reference",
+        arguments: [ModelRecipe.tandem, .tandemDeep, .pair, .postTandem])
     func secondary(_ recipe: ModelRecipe) throws {
         let fixture = try EngineFixture(recipe)
         let prompt = fixture.tokens(8)
@@ -130,7 +150,7 @@ import Testing
 
     @Test(
         "the standalone tandem follows the reference",
-        arguments: [ModelRecipe.tandem, .tandemDeep, .tandemNear])
+        arguments: [ModelRecipe.tandem, .tandemDeep, .tandemNear, .everythingTandem, .postTandem])
     func standalone(_ recipe: ModelRecipe) throws {
         let fixture = try EngineFixture(recipe)
         let reference = NaiveTandem(try RandomModel(recipe))

@@ -58,6 +58,28 @@ import Testing
         recipe(.draftCopy(noise: 0.5), seed: 104),
     ]
 
+    /// Architectures with all members in use, and vocabularies of different sizes, as tandem and as pair.
+    static let mixed: [ModelRecipe] = {
+        var shape = small(hidden: 16)
+        shape.architecture = ModelShape.everything.architecture
+        shape.architecture.ropes = [.init(rotarySize: 4), .init(rotarySize: 8, attentionFactor: 1.1)]
+        shape.architecture.layerRopes = [1]
+        shape.architecture.layerWindows = [3]
+        var other = small(hidden: 12)
+        other.architecture.normPlacement = .post
+        other.architecture.queryKeyNorm = .row
+        var recipes = [
+            ModelRecipe(
+                name: "small", primary: shape, secondary: .tandem(other, layerMap: [1]), sharpness: 1.3,
+                seed: 105),
+            ModelRecipe(
+                name: "small", primary: shape, secondary: .draftCopy(noise: 0.4), sharpness: 1.3, seed: 106),
+        ]
+        recipes[0].secondaryVocabulary = 11
+        recipes[1].secondaryVocabulary = 6
+        return recipes
+    }()
+
     struct Case: Sendable, CustomTestStringConvertible {
         let recipe: ModelRecipe
         let pipeline: Pipeline
@@ -67,15 +89,20 @@ import Testing
         }
     }
 
-    static let cases: [Case] = pipelines.enumerated().flatMap { index, pipeline in
-        // Every pipeline with a tandem and a pair, with block lengths 1 and 3.
-        [
-            Case(recipe: models[index % 2], pipeline: pipeline, gamma: 3),
-            Case(recipe: models[1 - index % 2], pipeline: pipeline, gamma: 1),
-            Case(recipe: models[2 + index % 2], pipeline: pipeline, gamma: 3),
-            Case(recipe: models[3 - index % 2], pipeline: pipeline, gamma: 1),
+    static let cases: [Case] =
+        pipelines.enumerated().flatMap { index, pipeline in
+            // Every pipeline with a tandem and a pair, with block lengths 1 and 3.
+            [
+                Case(recipe: models[index % 2], pipeline: pipeline, gamma: 3),
+                Case(recipe: models[1 - index % 2], pipeline: pipeline, gamma: 1),
+                Case(recipe: models[2 + index % 2], pipeline: pipeline, gamma: 3),
+                Case(recipe: models[3 - index % 2], pipeline: pipeline, gamma: 1),
+            ]
+        } + [
+            Case(recipe: mixed[0], pipeline: pipelines[0], gamma: 3),
+            Case(recipe: mixed[1], pipeline: pipelines[0], gamma: 3),
+            Case(recipe: mixed[1], pipeline: pipelines[4], gamma: 2),
         ]
-    }
 
     @Test("three tokens follow the primary's distribution", arguments: cases)
     func speed(_ test: Case) throws {

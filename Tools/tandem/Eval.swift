@@ -104,7 +104,8 @@ struct Eval: ParsableCommand {
         let width = session.model.manifest.primary.vocabularySize
         try writeNumPy(primary, rows: window.count, columns: width, to: prefix + ".primary.npy")
         if !secondary.isEmpty {
-            try writeNumPy(secondary, rows: window.count, columns: width, to: prefix + ".secondary.npy")
+            let shared = secondary.count / window.count
+            try writeNumPy(secondary, rows: window.count, columns: shared, to: prefix + ".secondary.npy")
         }
     }
 

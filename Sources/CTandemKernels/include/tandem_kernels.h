@@ -119,7 +119,7 @@ typedef struct tk_kernels {
                      int8_t *q, size_t ldq, float *scales, int32_t *sums, size_t lds);
 
     /// y = x * (1 / sqrt(mean(x*x) + eps)) * w, evaluated as (x * r) * w; the sum of squares is striped.
-    /// mean = sum / (float)n; r = 1.0f / sqrtf(mean + eps).
+    /// mean = sum / (float)n; r = 1.0f / sqrtf(mean + eps). y may be x.
     void (*rmsnorm)(const float *x, const float *w, float eps, size_t n, float *y);
 
     /// Rotates `heads` heads [heads, ld] in place. Pairs (i, i + half) for i < half, rotary size 2*half <=

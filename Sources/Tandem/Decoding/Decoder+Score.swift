@@ -7,14 +7,15 @@ extension Decoder {
     ///
     /// In a tandem the secondary runs each block before the primary's representations of it are committed, exactly as
     /// when it drafts, but over the given tokens. A plain second model runs over its own cache. The decoder is reset.
-    /// `visit` gets the position, the primary's logits, and the secondary's (empty when there is none).
+    /// `visit` gets the position, the primary's logits, and the secondary's of the tokens that both models have (empty
+    /// when there is no secondary).
     func score(
         _ tokens: [TokenID], blockLength: Int, cancellation: CancellationToken?,
         visit: (Int, UnsafePointer<Float>, [Float]) -> Void
     ) throws(TandemError) {
         reset()
         defer { reset() }
-        let vocabulary = core.primary.configuration.vocabularySize
+        let vocabulary = core.sharedVocabulary
         try prepareCaches(for: core.secondary == nil ? .primary : .speed)
         var position = 0
         while position < tokens.count {
@@ -33,7 +34,7 @@ extension Decoder {
         }
     }
 
-    /// The secondary's logits over a block, row after row; empty when there is no secondary.
+    /// The secondary's logits over a block, row after row, of the shared vocabulary; empty when there is no secondary.
     private func scoreSecondary(
         _ block: ArraySlice<TokenID>, position: Int, cancellation: CancellationToken?
     ) throws(TandemError) -> [Float] {
@@ -41,7 +42,7 @@ extension Decoder {
         try secondary.forward(
             block, position: position, cache: secondaryCache, taps: nil, logitRows: 0..<block.count,
             cancellation: cancellation)
-        let vocabulary = secondary.weights.configuration.vocabularySize
+        let vocabulary = core.sharedVocabulary
         var result: [Float] = []
         result.reserveCapacity(block.count * vocabulary)
         for row in 0..<block.count {

@@ -167,12 +167,12 @@ final class Decoder {
         unsafe UnsafePointer(workspace.logits + row * workspace.logitStride)
     }
 
-    /// The lead's distribution at row `row` of its last pass.
+    /// The lead's distribution at row `row` of its last pass; a secondary that leads keeps to tokens of both models.
     func distribution(row: Int, sampler: inout Sampler, history: [TokenID]) -> Distribution {
-        let role = lead == .primary ? core.primary : core.secondary ?? core.primary
+        let vocabulary =
+            lead == .primary ? core.primary.configuration.vocabularySize : core.sharedVocabulary
         return unsafe sampler.distribution(
-            logits: logits(row: row), vocabularySize: role.configuration.vocabularySize,
-            history: history)
+            logits: logits(row: row), vocabularySize: vocabulary, history: history)
     }
 
     /// Tokens won by one pass of the lead model.
@@ -183,7 +183,8 @@ final class Decoder {
         var accepted = 0
     }
 
-    /// Drafts up to `draftCount` tokens after `newest`, runs the lead once and accepts.
+    /// Drafts up to `draftCount` tokens after `newest`, runs the lead once and accepts. Nothing is drafted after a token
+    /// that the secondary does not know.
     ///
     /// - Precondition: `tokens.count + 1 + draftCount <= contextSize` and `draftCount <= maxDraft`.
     func step(
@@ -194,7 +195,7 @@ final class Decoder {
         var history = tokens
         history.append(newest)
         var drafts: [Distribution] = []
-        if draftCount > 0, let secondary, let secondaryCache {
+        if draftCount > 0, Int(newest) < core.sharedVocabulary, let secondary, let secondaryCache {
             try draft(
                 draftCount, secondary: secondary, cache: secondaryCache, history: &history,
                 distributions: &drafts, sampler: &sampler, generator: &generator, endTokens: endTokens,
@@ -226,13 +227,12 @@ final class Decoder {
         return step
     }
 
-    /// Lets the secondary propose tokens; they are appended to `history`.
+    /// Lets the secondary propose tokens of both models; they are appended to `history`.
     private func draft(
         _ count: Int, secondary: Transformer, cache: KeyValueCache, history: inout [TokenID],
         distributions: inout [Distribution], sampler: inout Sampler, generator: inout SeededGenerator,
         endTokens: Set<TokenID>, cancellation: CancellationToken?
     ) throws(TandemError) {
-        let vocabulary = secondary.weights.configuration.vocabularySize
         for _ in 0..<count {
             var first = history.count - 1
             if case .own(let length) = secondaryContent {
@@ -252,7 +252,7 @@ final class Decoder {
                 cancellation: cancellation)
             if case .own = secondaryContent { secondaryContent = .own(length: history.count) }
             let proposal = unsafe sampler.distribution(
-                logits: logits(row: 0), vocabularySize: vocabulary, history: history)
+                logits: logits(row: 0), vocabularySize: core.sharedVocabulary, history: history)
             let token = proposal.sample(using: &generator)
             distributions.append(proposal)
             history.append(token)

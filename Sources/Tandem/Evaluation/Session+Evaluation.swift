@@ -9,8 +9,8 @@ public struct EvaluatedPosition: Sendable {
     public let position: Int
     /// The primary's logits [vocabulary].
     public let primary: [Float]
-    /// The secondary's logits [vocabulary]; empty when the file holds one model. In a tandem they are those of a
-    /// secondary that attends to the primary's representations for all earlier blocks of γ tokens.
+    /// The secondary's logits [tokens that both models have]; empty when the file holds one model. In a tandem they are
+    /// those of a secondary that attends to the primary's representations for all earlier blocks of γ tokens.
     public let secondary: [Float]
 }
 
@@ -63,7 +63,8 @@ extension Session {
     /// Statistics of the predictions for a text; see ``logits(tokens:blockLength:cancellation:visit:)``.
     ///
     /// The secondary is compared with the primary; the primary with the primary of `reference` (the same model at
-    /// another precision, say), when one is given.
+    /// another precision, say), when one is given. Where the vocabularies differ, the secondary is compared over the tokens
+    /// of both models, at the positions whose next token is one of them.
     /// - Throws: also ``TandemError/invalidParameter(name:value:allowed:)`` when the reference has another vocabulary.
     /// - Complexity: with a reference, memory for its logits: tokens × vocabulary floats.
     public func evaluate(
@@ -93,9 +94,13 @@ extension Session {
             let truth =
                 expected.isEmpty ? nil : unsafe LogitRow(expected[row.position], kernels: kernels)
             result.primary.add(primary, next: next, reference: truth)
-            if !row.secondary.isEmpty {
+            if next < row.secondary.count {
                 let secondary = unsafe LogitRow(row.secondary, kernels: kernels)
-                result.secondary?.add(secondary, next: next, reference: primary)
+                let shared = row.secondary.count
+                let other =
+                    shared == vocabulary
+                    ? primary : unsafe LogitRow(Array(row.primary.prefix(shared)), kernels: kernels)
+                result.secondary?.add(secondary, next: next, reference: other)
             }
         }
         return result

@@ -13,6 +13,8 @@ final class ModelCore: Sendable {
     let projections: [Matrix]
     /// Which primary depth feeds each secondary layer.
     let layerMap: [Int]
+    /// Ids below this are tokens of both models; the others are never drafted.
+    let sharedVocabulary: Int
     let kernels: KernelTable
     let pool: ComputePool
 
@@ -38,6 +40,9 @@ final class ModelCore: Sendable {
         }
         self.projections = projections
         primary = try TransformerWeights(role: .primary, configuration: manifest.primary, loader: &loader)
+        sharedVocabulary = min(
+            manifest.primary.vocabularySize,
+            manifest.secondary?.vocabularySize ?? manifest.primary.vocabularySize)
         pool = ComputePool(threadCount: threadCount)
     }
 }

@@ -1,36 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import CTandemKernels
 internal import TandemFormat
-
-/// The weights of one decoder layer.
-@safe
-struct LayerWeights: @unchecked Sendable {
-    /// RMSNorm weights [hidden].
-    let attentionNorm: UnsafePointer<Float>
-    let query: Matrix
-    let key: Matrix
-    let value: Matrix
-    let output: Matrix
-    /// RMSNorm weights [hidden].
-    let feedForwardNorm: UnsafePointer<Float>
-    let gate: Matrix
-    let up: Matrix
-    let down: Matrix
-
-    init(role: ModelRole, index: Int, loader: inout WeightLoader) throws(TandemError) {
-        func name(_ part: LayerPart) -> String { TensorName.layer(role, index, part) }
-        unsafe attentionNorm = try loader.vector(name(.attentionNorm))
-        query = try loader.matrix(name(.query))
-        key = try loader.matrix(name(.key))
-        value = try loader.matrix(name(.value))
-        output = try loader.matrix(name(.output))
-        unsafe feedForwardNorm = try loader.vector(name(.mlpNorm))
-        gate = try loader.matrix(name(.gate))
-        up = try loader.matrix(name(.up))
-        down = try loader.matrix(name(.down))
-    }
-}
 
 /// All weights of one model of the file, as views into its chunks.
 ///
@@ -44,30 +14,32 @@ final class TransformerWeights: @unchecked Sendable {
     let norm: UnsafePointer<Float>
     /// The output head; the embedding itself when tied.
     let head: Matrix
-    /// RoPE inverse frequencies [headSize / 2].
-    let ropeFrequencies: [Float]
+    /// The ways of rotating that layers refer to by index.
+    let ropes: [RopeFrequencies]
     /// Keeps the bytes alive.
     private let chunks: [ChunkBytes]
 
     init(role: ModelRole, configuration: ModelConfiguration, loader: inout WeightLoader) throws(TandemError) {
         self.configuration = configuration
         embedding = try loader.matrix(TensorName.embed(role))
+        let architecture = configuration.architecture
+        var ropes: [RopeFrequencies] = []
+        for (index, rope) in architecture.ropes.enumerated() {
+            ropes.append(try RopeFrequencies(role: role, index: index, rope: rope, loader: &loader))
+        }
+        if ropes.isEmpty {
+            ropes = [RopeFrequencies(base: configuration.ropeBase, headSize: configuration.headSize)]
+        }
+        self.ropes = ropes
         var layers: [LayerWeights] = []
         layers.reserveCapacity(configuration.layerCount)
         for index in 0..<configuration.layerCount {
-            layers.append(try LayerWeights(role: role, index: index, loader: &loader))
+            layers.append(
+                try LayerWeights(role: role, index: index, architecture: architecture, loader: &loader))
         }
         self.layers = layers
         unsafe norm = try loader.vector(TensorName.norm(role))
         head = configuration.tiedEmbeddings ? embedding : try loader.matrix(TensorName.head(role))
-        let half = configuration.headSize / 2
-        var frequencies = [Float](repeating: 0, count: half)
-        unsafe frequencies.withUnsafeMutableBufferPointer { buffer in
-            if let base = buffer.baseAddress {
-                unsafe tk_rope_frequencies(configuration.ropeBase, half, base)
-            }
-        }
-        ropeFrequencies = frequencies
         chunks = loader.chunks
     }
 }

@@ -69,7 +69,7 @@ public final class Session: Sendable {
     ) throws(TandemError) -> GenerationResult {
         let mode = try resolveMode(parameters.mode)
         let draftCount = try resolveDraft(parameters.draftMax, mode: mode)
-        try check(prompt: tokens)
+        try check(prompt: tokens, mode: mode)
         guard !busy.exchange(true, ordering: .acquiringAndReleasing) else { throw .sessionBusy }
         defer { busy.store(false, ordering: .releasing) }
         let box = decoder.withLock { $0 }
@@ -131,16 +131,19 @@ public final class Session: Sendable {
         return min(model.manifest.tandem?.blockLength ?? 4, options.maxDraft)
     }
 
-    private func check(prompt: [TokenID]) throws(TandemError) {
+    private func check(prompt: [TokenID], mode: DecodingMode) throws(TandemError) {
         guard !prompt.isEmpty else { throw .emptyPrompt }
         guard prompt.count < contextSize else {
             throw .promptTooLong(tokens: prompt.count, contextSize: contextSize)
         }
-        try checkVocabulary(prompt)
+        // A secondary alone has to know every token; one that drafts need not.
+        try checkVocabulary(prompt, of: mode == .secondary ? model.manifest.secondary : nil)
     }
 
-    private func checkVocabulary(_ tokens: [TokenID]) throws(TandemError) {
-        let vocabulary = model.manifest.primary.vocabularySize
+    private func checkVocabulary(_ tokens: [TokenID], of other: ModelConfiguration? = nil) throws(TandemError)
+    {
+        let own = model.manifest.primary.vocabularySize
+        let vocabulary = min(own, other?.vocabularySize ?? own)
         for id in tokens where id < 0 || Int(id) >= vocabulary {
             throw .invalidToken(id: Int(id), vocabularySize: vocabulary)
         }

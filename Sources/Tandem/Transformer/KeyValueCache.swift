@@ -15,6 +15,7 @@ public enum KeyValueType: String, Sendable, CaseIterable {
 }
 
 /// Keys and values of one model for the positions `0 ..< capacity`, and the RoPE tables of those positions.
+/// A table serves every layer that rotates in its way.
 ///
 /// Layout per layer: keys [kvHeads, capacity, stride], then values, with `stride` the head size rounded up to 16;
 /// the padding stays zero. The cache itself knows no length: whoever writes positions knows which of them are valid.
@@ -30,10 +31,7 @@ final class KeyValueCache {
     private let layerBytes: Int
     private let headBytes: Int
 
-    private let ropeTable: AlignedBuffer
-    private let ropeHalf: Int
-    private let ropeFrequencies: [Float]
-    private var ropeReady = 0
+    private let ropes: [RopeTable]
 
     init(weights: TransformerWeights, capacity: Int, type: KeyValueType) throws(TandemError) {
         let configuration = weights.configuration
@@ -51,10 +49,9 @@ final class KeyValueCache {
         self.headBytes = headBytes
         self.layerBytes = layerBytes
         buffer = try AlignedBuffer(byteCount: total, purpose: "the key/value cache")
-        ropeHalf = configuration.headSize / 2
-        ropeFrequencies = weights.ropeFrequencies
-        ropeTable = try AlignedBuffer(
-            byteCount: capacity * ropeHalf * 2 * MemoryLayout<Float>.size, purpose: "the RoPE table")
+        var ropes: [RopeTable] = []
+        for rope in weights.ropes { ropes.append(try RopeTable(rope, capacity: capacity)) }
+        self.ropes = ropes
     }
 
     /// Bytes reserved (touched only as positions are written).
@@ -88,21 +85,11 @@ final class KeyValueCache {
         }
     }
 
-    /// Makes the RoPE rows of positions below `end` ready; call before ``ropeRow(_:)``.
+    /// Makes the RoPE rows of positions below `end` ready; call before ``ropeTable(_:)``'s rows are read.
     func prepareRope(upTo end: Int) {
-        guard ropeReady < end else { return }
-        let table = unsafe ropeTable.pointer(to: Float.self)
-        unsafe ropeFrequencies.withUnsafeBufferPointer { frequencies in
-            guard let base = frequencies.baseAddress else { return }
-            for position in ropeReady..<end {
-                unsafe tk_rope_row(position, base, ropeHalf, 1, table + position &* ropeHalf &* 2)
-            }
-        }
-        ropeReady = end
+        for table in ropes { table.prepare(upTo: end) }
     }
 
-    /// Cosines, then sines, of one position.
-    func ropeRow(_ position: Int) -> UnsafePointer<Float> {
-        unsafe UnsafePointer(ropeTable.pointer(to: Float.self) + position &* ropeHalf &* 2)
-    }
+    /// The table of one of the model's ways of rotating; `nil` for `nil`, no rotation.
+    func ropeTable(_ index: Int?) -> RopeTable? { index.map { ropes[$0] } }
 }

@@ -15,12 +15,15 @@ struct ModelShape: Sendable {
     var epsilon: Float = 1e-5
     var ropeBase: Float = 10_000
     var tied = false
+    var architecture = ModelArchitecture()
 
     func configuration() throws -> ModelConfiguration {
         try ModelConfiguration(
-            vocabularySize: vocabulary, hiddenSize: hidden, layerCount: layers, headCount: heads,
+            family: architecture == ModelArchitecture() ? "llama" : "mixed", vocabularySize: vocabulary,
+            hiddenSize: hidden, layerCount: layers, headCount: heads,
             keyValueHeadCount: keyValueHeads, headSize: headSize, intermediateSize: intermediate,
-            maxPositions: positions, normEpsilon: epsilon, ropeBase: ropeBase, tiedEmbeddings: tied)
+            maxPositions: positions, normEpsilon: epsilon, ropeBase: ropeBase, tiedEmbeddings: tied,
+            architecture: architecture)
     }
 }
 
@@ -50,18 +53,26 @@ struct ModelRecipe: Sendable, CustomStringConvertible {
     /// Standard deviation of the logits, more or less: how decided the model is.
     var sharpness = 2.5
     var endTokens: [Int] = []
+    /// The secondary's vocabulary where it is not the shape's own.
+    var secondaryVocabulary: Int?
     var hasTokenizer = false
     var seed: UInt64 = 1
 
     var description: String { "\(name) \(primaryFormat)" }
 
     var secondaryShape: ModelShape? {
+        var shape: ModelShape
         switch secondary {
-        case .none: nil
-        case .draft(let shape), .tandem(let shape, _): shape
-        case .draftCopy, .tandemCopy: primary
+        case .none: return nil
+        case .draft(let own), .tandem(let own, _): shape = own
+        case .draftCopy, .tandemCopy: shape = primary
         }
+        shape.vocabulary = secondaryVocabulary ?? shape.vocabulary
+        return shape
     }
+
+    /// Ids below this are tokens of both models.
+    var sharedVocabulary: Int { min(primary.vocabulary, secondaryShape?.vocabulary ?? primary.vocabulary) }
 
     var layerMap: [Int]? {
         switch secondary {

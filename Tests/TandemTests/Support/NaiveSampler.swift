@@ -3,6 +3,11 @@
 import Foundation
 import Tandem
 
+/// KL(p ‖ q) in nats.
+func naiveDivergence(_ p: [Double], _ q: [Double]) -> Double {
+    zip(p, q).reduce(0) { $0 + $1.0 * (log($1.0) - log($1.1)) }
+}
+
 /// The sampling pipeline as a dense distribution: penalties, top-k, top-p, min-p, temperature.
 func naiveDistribution(
     _ logits: [Double], _ parameters: SamplingParameters, history: [Int32]
@@ -10,7 +15,7 @@ func naiveDistribution(
     var logits = logits
     let window =
         parameters.repeatLastN < 0 ? history : Array(history.suffix(parameters.repeatLastN))
-    for token in Set(window) {
+    for token in Set(window) where Int(token) < logits.count {
         let count = Double(window.count { $0 == token })
         var logit = logits[Int(token)]
         if logit > 0 {

@@ -4,17 +4,26 @@ import TandemFormat
 
 /// Both models of a random file, and the ways they decode together.
 struct NaiveTandem {
-    let primary: NaiveTransformer
+    var primary: NaiveTransformer
     let secondary: NaiveTransformer?
+    /// Ids below this are tokens of both models.
+    private let sharedVocabulary: Int
     private let projections: [NaiveMatrix]
     private let layerMap: [Int]
 
-    init(_ model: RandomModel, roundsActivations: Bool = false) {
+    /// - Parameter contextSize: of the session, when it is not the models' own.
+    init(_ model: RandomModel, contextSize: Int? = nil, roundsActivations: Bool = false) {
         let recipe = model.recipe
+        let positions = recipe.primary.positions
+        let context = contextSize ?? min(positions, recipe.secondaryShape?.positions ?? positions)
+        sharedVocabulary = recipe.sharedVocabulary
         primary = NaiveTransformer(
-            model, role: .primary, shape: recipe.primary, roundsActivations: roundsActivations)
+            model, role: .primary, shape: recipe.primary, contextSize: context,
+            roundsActivations: roundsActivations)
         secondary = recipe.secondaryShape.map {
-            NaiveTransformer(model, role: .secondary, shape: $0, roundsActivations: roundsActivations)
+            NaiveTransformer(
+                model, role: .secondary, shape: $0, contextSize: context, roundsActivations: roundsActivations
+            )
         }
         layerMap = recipe.layerMap ?? []
         projections = layerMap.indices.map {
@@ -25,14 +34,19 @@ struct NaiveTandem {
     func primaryLogits(_ tokens: [Int32]) -> [[Double]] { primary.forward(tokens).logits }
 
     /// The secondary's logits when position i attends to the primary's representations of all t < blockStart(i).
-    /// A plain draft model attends to its own.
+    /// A plain draft model attends to its own. Only the tokens of both models have logits.
     func secondaryLogits(_ tokens: [Int32], blockStart: (Int) -> Int) -> [[Double]] {
         guard let secondary else { return [] }
-        guard !projections.isEmpty else { return secondary.forward(tokens).logits }
+        guard !projections.isEmpty else { return secondary.forward(tokens).logits.map(shared) }
         let streams = primary.forward(tokens).streams
         let given = secondary.given(streams: streams, projections: projections, layerMap: layerMap)
-        return secondary.forward(tokens, given: given, blockStart: blockStart).logits
+        return secondary.forward(tokens, given: given, blockStart: blockStart).logits.map(shared)
     }
+
+    private func shared(_ logits: [Double]) -> [Double] { Array(logits.prefix(sharedVocabulary)) }
+
+    /// Whether the secondary may draft after a token.
+    private func knows(_ token: Int32) -> Bool { Int(token) < sharedVocabulary }
 
     /// Greedy standalone tandem: after every `drafts` tokens of the secondary one of the primary.
     func standaloneGreedy(_ prompt: [Int32], drafts: Int, count: Int) -> [Int32] {
@@ -51,7 +65,7 @@ struct NaiveTandem {
                 tokens.append(naiveBest(logits.last ?? []))
                 inBlock += 1
             }
-            isPrimary = inBlock >= drafts
+            isPrimary = inBlock >= drafts || !knows(tokens[tokens.count - 1])
         }
         return Array(tokens.dropFirst(prompt.count))
     }
@@ -63,7 +77,8 @@ struct NaiveTandem {
         while tokens.count < prompt.count + count {
             let start = tokens.count - 1
             var drafted = tokens
-            for _ in 0..<min(drafts, prompt.count + count - tokens.count - 1) {
+            let room = knows(tokens[start]) ? prompt.count + count - tokens.count - 1 : 0
+            for _ in 0..<min(drafts, room) {
                 drafted.append(naiveBest(secondaryLogits(drafted) { min($0, start) }.last ?? []))
             }
             let truth = primaryLogits(drafted)
@@ -82,7 +97,10 @@ struct NaiveTandem {
     func greedy(_ prompt: [Int32], role: ModelRole, count: Int) -> [Int32] {
         let model = role == .primary ? primary : secondary ?? primary
         var tokens = prompt
-        for _ in 0..<count { tokens.append(naiveBest(model.forward(tokens).logits.last ?? [])) }
+        for _ in 0..<count {
+            let logits = model.forward(tokens).logits.last ?? []
+            tokens.append(naiveBest(role == .primary ? logits : shared(logits)))
+        }
         return Array(tokens.dropFirst(prompt.count))
     }
 }

@@ -3,75 +3,61 @@
 import Foundation
 import TandemFormat
 
-/// A matrix in double precision, row-major.
-struct NaiveMatrix {
-    let rows: Int
-    let columns: Int
-    let values: [Double]
-    /// When positive, inputs are rounded to int8 in groups of this many elements first, as the engine does for
-    /// quantised weights.
-    let activationGroup: Int
-
-    func callAsFunction(_ input: [Double]) -> [Double] {
-        let x = activationGroup > 0 ? rounded(input) : input
-        return (0..<rows).map { row in
-            var sum = 0.0
-            for column in 0..<columns { sum += values[row * columns + column] * x[column] }
-            return sum
-        }
-    }
-
-    func row(_ index: Int) -> [Double] { Array(values[index * columns..<(index + 1) * columns]) }
-
-    private func rounded(_ input: [Double]) -> [Double] {
-        var result = input
-        for first in stride(from: 0, to: input.count, by: activationGroup) {
-            let range = first..<min(first + activationGroup, input.count)
-            let largest = input[range].reduce(0) { max($0, abs($1)) }
-            guard largest > 0 else { continue }
-            for index in range {
-                result[index] = (input[index] * 127 / largest).rounded(.toNearestOrEven) * largest / 127
-            }
-        }
-        return result
-    }
-}
-
-/// The Llama-family transformer and the tandem pass, written from the architecture's equations with plain loops in
-/// double precision. Knows nothing of the engine.
+/// The transformer of a `ModelArchitecture` and the tandem pass, written from the architecture's equations with plain
+/// loops in double precision. Knows nothing of the engine.
 struct NaiveTransformer {
     struct Layer {
-        let attentionNorm: [Double]
-        let query, key, value, output: NaiveMatrix
-        let feedForwardNorm: [Double]
-        let gate, up, down: NaiveMatrix
+        let matrices: [String: NaiveMatrix]
+        /// Norms and biases; absent where the architecture has none.
+        let vectors: [String: [Double]]
     }
 
     let shape: ModelShape
+    /// May be changed to see what a member does.
+    var architecture: ModelArchitecture
     let embedding: NaiveMatrix
     let layers: [Layer]
     let norm: [Double]
     let head: NaiveMatrix
+    /// Inverse frequencies of every kind of RoPE.
+    let frequencies: [[Double]]
 
-    /// - Parameter roundsActivations: round the inputs of quantised matrices to int8, as the engine does.
-    init(_ model: RandomModel, role: ModelRole, shape: ModelShape, roundsActivations: Bool = false) {
+    /// - Parameters:
+    ///   - roundsActivations: round the inputs of quantised matrices to int8, as the engine does.
+    ///   - contextSize: of the session; decides about RoPE's long variants.
+    init(
+        _ model: RandomModel, role: ModelRole, shape: ModelShape, contextSize: Int,
+        roundsActivations: Bool = false
+    ) {
         func matrix(_ name: String) -> NaiveMatrix {
             NaiveMatrix(model.matrices[name], roundsActivations: roundsActivations)
         }
-        func vector(_ name: String) -> [Double] { (model.vectors[name] ?? []).map(Double.init) }
+        func vector(_ name: String) -> [Double]? { model.vectors[name].map { $0.map(Double.init) } }
         self.shape = shape
+        architecture = shape.architecture
         embedding = matrix("\(role.rawValue).embed")
         layers = (0..<shape.layers).map { index in
             let prefix = "\(role.rawValue).layers.\(index)."
-            return Layer(
-                attentionNorm: vector(prefix + "attn_norm"), query: matrix(prefix + "q"),
-                key: matrix(prefix + "k"),
-                value: matrix(prefix + "v"), output: matrix(prefix + "o"),
-                feedForwardNorm: vector(prefix + "mlp_norm"),
-                gate: matrix(prefix + "gate"), up: matrix(prefix + "up"), down: matrix(prefix + "down"))
+            var matrices: [String: NaiveMatrix] = [:]
+            var vectors: [String: [Double]] = [:]
+            for name in ["q", "k", "v", "o", "gate", "up", "down"] { matrices[name] = matrix(prefix + name) }
+            for name in model.vectors.keys where name.hasPrefix(prefix) {
+                vectors[String(name.dropFirst(prefix.count))] = vector(name)
+            }
+            return Layer(matrices: matrices, vectors: vectors)
         }
-        norm = vector("\(role.rawValue).norm")
+        norm = vector("\(role.rawValue).norm") ?? []
         head = shape.tied ? embedding : matrix("\(role.rawValue).head")
+        let plain = (0..<shape.headSize / 2).map { i in
+            pow(Double(shape.ropeBase), -Double(2 * i) / Double(shape.headSize))
+        }
+        frequencies =
+            shape.architecture.ropes.isEmpty
+            ? [plain]
+            : shape.architecture.ropes.enumerated().map { index, rope in
+                let isLong = contextSize > rope.longAbove ?? Int.max
+                return vector("\(role.rawValue).ropes.\(index)" + (isLong ? ".long" : "")) ?? []
+            }
     }
 
     /// Where one layer's keys and values of the first positions come from instead of the layer itself.
@@ -84,41 +70,50 @@ struct NaiveTransformer {
     func forward(
         _ tokens: [Int32], given: [Given] = [], blockStart: (Int) -> Int = { _ in 0 }
     ) -> (logits: [[Double]], streams: [[[Double]]]) {
-        var stream = tokens.map { embedding.row(Int($0)) }
+        var stream = tokens.map { token in
+            Int(token) < shape.vocabulary
+                ? embedding.row(Int(token)).map { $0 * Double(architecture.embeddingScale) }
+                : [Double](repeating: 0, count: shape.hidden)
+        }
         var streams: [[[Double]]] = []
         for (index, layer) in layers.enumerated() {
             streams.append(stream)
-            let normed = stream.map { normalise($0, layer.attentionNorm) }
-            let (keys, values) = keysAndValues(layer, normed)
+            let inputs = stream.map { normalise($0, layer.vectors["attn_norm"]) }
+            let (keys, values) = keysAndValues(layer, index, inputs)
+            let window = architecture.window(ofLayer: index)
             for position in tokens.indices {
-                let query = rotate(layer.query(normed[position]), position: position)
+                let query = rotate(
+                    normaliseHeads(linear(layer, "q", inputs[position]), layer.vectors["q_norm"]),
+                    layer: index, position: position)
+                let first = window == 0 ? 0 : max(0, position - window + 1)
                 let start = blockStart(position)
-                var visibleKeys = Array(keys[start...position])
-                var visibleValues = Array(values[start...position])
-                if start > 0 {
-                    visibleKeys = given[index].keys[..<start] + visibleKeys
-                    visibleValues = given[index].values[..<start] + visibleValues
+                let visible = (first...position).map { t in
+                    t < start ? (given[index].keys[t], given[index].values[t]) : (keys[t], values[t])
                 }
-                let attended = layer.output(attend(query, visibleKeys, visibleValues))
-                stream[position] = zip(stream[position], attended).map(+)
+                let attended = linear(layer, "o", attend(query, visible.map(\.0), visible.map(\.1)))
+                add(normalise(attended, layer.vectors["attn_post_norm"]), to: &stream[position])
             }
             for position in tokens.indices {
-                let input = normalise(stream[position], layer.feedForwardNorm)
-                let gate = layer.gate(input)
-                let up = layer.up(input)
-                let inner = gate.indices.map { gate[$0] / (1 + exp(-gate[$0])) * up[$0] }
-                stream[position] = zip(stream[position], layer.down(inner)).map(+)
+                let input = normalise(stream[position], layer.vectors["mlp_norm"])
+                let gate = linear(layer, "gate", input).map(activate)
+                let inner = zip(gate, linear(layer, "up", input)).map(*)
+                let result = linear(layer, "down", inner)
+                add(normalise(result, layer.vectors["mlp_post_norm"]), to: &stream[position])
             }
         }
         streams.append(stream)
-        return (stream.map { head(normalise($0, norm)) }, streams)
+        return (stream.map { logits(of: normalise($0, norm)) }, streams)
     }
 
-    /// Keys (rotated) and values of normed inputs at positions 0, 1, ….
-    private func keysAndValues(_ layer: Layer, _ normed: [[Double]]) -> Given {
+    /// Keys (rotated) and values of a layer's inputs at positions 0, 1, ….
+    private func keysAndValues(_ layer: Layer, _ index: Int, _ inputs: [[Double]]) -> Given {
         (
-            normed.indices.map { rotate(layer.key(normed[$0]), position: $0) },
-            normed.map { layer.value($0) }
+            inputs.indices.map { position in
+                rotate(
+                    normaliseHeads(linear(layer, "k", inputs[position]), layer.vectors["k_norm"]),
+                    layer: index, position: position)
+            },
+            inputs.map { linear(layer, "v", $0) }
         )
     }
 
@@ -127,28 +122,73 @@ struct NaiveTransformer {
         streams: [[[Double]]], projections: [NaiveMatrix], layerMap: [Int]
     ) -> [Given] {
         layers.indices.map { index in
-            let projected = streams[layerMap[index]].map { projections[index]($0) }
-            return keysAndValues(layers[index], projected.map { normalise($0, layers[index].attentionNorm) })
+            let inputs = streams[layerMap[index]].map { stream in
+                normalise(projections[index](stream), layers[index].vectors["attn_norm"])
+            }
+            return keysAndValues(layers[index], index, inputs)
         }
     }
 
-    private func normalise(_ x: [Double], _ weight: [Double]) -> [Double] {
+    // MARK: - Pieces
+
+    private func linear(_ layer: Layer, _ name: String, _ input: [Double]) -> [Double] {
+        let product = layer.matrices[name]?(input) ?? []
+        guard let bias = layer.vectors[name + "_bias"] else { return product }
+        return zip(product, bias).map(+)
+    }
+
+    private func add(_ part: [Double], to stream: inout [Double]) {
+        stream = zip(stream, part).map { $0 + Double(architecture.residualScale) * $1 }
+    }
+
+    /// RMSNorm by the weights; no norm without weights.
+    private func normalise(_ x: [Double], _ weight: [Double]?) -> [Double] {
+        guard let weight else { return x }
         let square = x.reduce(0) { $0 + $1 * $1 } / Double(x.count)
         let scale = 1 / (square + Double(shape.epsilon)).squareRoot()
         return zip(x, weight).map { $0 * scale * $1 }
     }
 
-    /// Rotary embedding, halves paired: (i, i + headSize / 2).
-    private func rotate(_ x: [Double], position: Int) -> [Double] {
+    /// Norm of queries or keys: each head by itself, or all of them together.
+    private func normaliseHeads(_ x: [Double], _ weight: [Double]?) -> [Double] {
+        guard let weight, architecture.queryKeyNorm == .head else { return normalise(x, weight) }
+        return stride(from: 0, to: x.count, by: shape.headSize).flatMap {
+            normalise(Array(x[$0..<$0 + shape.headSize]), weight)
+        }
+    }
+
+    private func activate(_ x: Double) -> Double {
+        switch architecture.activation {
+        case .silu: x / (1 + exp(-x))
+        case .geluTanh: 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+        }
+    }
+
+    private func logits(of x: [Double]) -> [Double] {
+        head(x).map { value in
+            let scaled = value * Double(architecture.logitScale)
+            return capped(scaled, architecture.logitSoftcap)
+        }
+    }
+
+    private func capped(_ x: Double, _ cap: Float?) -> Double {
+        guard let cap = cap.map(Double.init) else { return x }
+        return cap * tanh(x / cap)
+    }
+
+    /// Rotary embedding, halves paired: (i, i + rotary / 2).
+    private func rotate(_ x: [Double], layer: Int, position: Int) -> [Double] {
+        guard let index = architecture.rope(ofLayer: layer) else { return x }
+        let half = frequencies[index].count
+        let factor = architecture.ropes.isEmpty ? 1 : Double(architecture.ropes[index].attentionFactor)
         var result = x
-        let size = shape.headSize
-        for head in stride(from: 0, to: x.count, by: size) {
-            for i in 0..<size / 2 {
-                let angle = Double(position) * pow(Double(shape.ropeBase), -Double(2 * i) / Double(size))
+        for head in stride(from: 0, to: x.count, by: shape.headSize) {
+            for i in 0..<half {
+                let angle = Double(position) * frequencies[index][i]
                 let a = x[head + i]
-                let b = x[head + i + size / 2]
-                result[head + i] = a * cos(angle) - b * sin(angle)
-                result[head + i + size / 2] = b * cos(angle) + a * sin(angle)
+                let b = x[head + i + half]
+                result[head + i] = (a * cos(angle) - b * sin(angle)) * factor
+                result[head + i + half] = (b * cos(angle) + a * sin(angle)) * factor
             }
         }
         return result
@@ -157,12 +197,14 @@ struct NaiveTransformer {
     private func attend(_ query: [Double], _ keys: [[Double]], _ values: [[Double]]) -> [Double] {
         let size = shape.headSize
         let share = shape.heads / shape.keyValueHeads
+        let scale = architecture.attentionScale.map(Double.init) ?? 1 / Double(size).squareRoot()
         var result = [Double](repeating: 0, count: query.count)
         for head in 0..<shape.heads {
             let own = head * size
             let other = head / share * size
             let scores = keys.map { key in
-                (0..<size).reduce(0) { $0 + query[own + $1] * key[other + $1] } / Double(size).squareRoot()
+                let dot = (0..<size).reduce(0) { $0 + query[own + $1] * key[other + $1] }
+                return capped(dot * scale, architecture.attentionSoftcap)
             }
             let weights = naiveSoftmax(scores)
             for (weight, value) in zip(weights, values) {
@@ -178,13 +220,4 @@ func naiveSoftmax(_ x: [Double]) -> [Double] {
     let weights = x.map { exp($0 - largest) }
     let sum = weights.reduce(0, +)
     return weights.map { $0 / sum }
-}
-
-extension NaiveMatrix {
-    init(_ matrix: TestMatrix?, roundsActivations: Bool) {
-        rows = matrix?.layout.rows ?? 0
-        columns = matrix?.layout.columns ?? 0
-        values = (matrix?.values ?? []).map(Double.init)
-        activationGroup = roundsActivations ? matrix?.layout.activationGroup ?? 0 : 0
-    }
 }

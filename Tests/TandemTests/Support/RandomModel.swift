@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import TandemFormat
 
 /// A seeded random model: the values of its tensors, and a writer of files that hold them.
@@ -100,15 +101,27 @@ struct RandomModel {
                 return (0..<count).map { $0 / tensor.columns == $0 % tensor.columns ? 1 : 0 }
             }
             if tensor.name.hasPrefix("secondary."),
-                let source = originals["primary." + tensor.name.dropFirst("secondary.".count)]
+                var source = originals["primary." + tensor.name.dropFirst("secondary.".count)]
             {
-                guard noise > 0 else { return source }
+                // Vocabularies may differ: rows are left out, or random ones are added.
+                source.removeSubrange(min(count, source.count)...)
+                source += random.normals(
+                    count - source.count, deviation: recipe.sharpness / Double(tensor.columns).squareRoot())
+                guard noise > 0, !tensor.name.contains(".ropes.") else { return source }
                 let squares = source.reduce(0) { $0 + Double($1 * $1) }
                 let deviation = noise * (squares / Double(count)).squareRoot()
                 return source.map { $0 + Float(deviation * random.normal()) }
             }
         }
-        if tensor.isVector { return random.normals(count, deviation: 0.2, mean: 1) }
+        if tensor.name.contains(".ropes.") {
+            return (0..<count).map { index in
+                Float(pow(0.02, (Double(index) + 0.6 * random.uniform()) / Double(count)))
+            }
+        }
+        if tensor.isVector {
+            let isBias = tensor.name.hasSuffix("_bias")
+            return random.normals(count, deviation: isBias ? 0.3 : 0.2, mean: isBias ? 0 : 1)
+        }
         let fan = Double(tensor.columns).squareRoot()
         let isVocabulary = tensor.name.hasSuffix(".embed") || tensor.name.hasSuffix(".head")
         return random.normals(count, deviation: (isVocabulary ? recipe.sharpness : 1.3) / fan)

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTandemKernels
+internal import TandemFormat
+
+/// One way in which a model rotates queries and keys.
+struct RopeFrequencies: Sendable {
+    /// Inverse frequencies [rotary size / 2].
+    let frequencies: [Float]
+    /// Those of sessions whose context is longer than `longAbove`; empty when there is one set.
+    let longFrequencies: [Float]
+    let longAbove: Int
+    /// Cosines and sines are multiplied by it.
+    let attentionFactor: Float
+
+    /// The frequencies of a session with room for `contextSize` positions.
+    func frequencies(contextSize: Int) -> [Float] {
+        longFrequencies.isEmpty || contextSize <= longAbove ? frequencies : longFrequencies
+    }
+
+    /// The plain rotation of whole heads.
+    init(base: Float, headSize: Int) {
+        let half = headSize / 2
+        var frequencies = [Float](repeating: 0, count: half)
+        unsafe frequencies.withUnsafeMutableBufferPointer { buffer in
+            if let output = buffer.baseAddress { unsafe tk_rope_frequencies(base, half, output) }
+        }
+        self.frequencies = frequencies
+        longFrequencies = []
+        longAbove = 0
+        attentionFactor = 1
+    }
+
+    /// Entry `index` of the architecture's ropes.
+    init(role: ModelRole, index: Int, rope: ModelArchitecture.Rope, loader: inout WeightLoader)
+        throws(TandemError)
+    {
+        func values(_ name: String) throws(TandemError) -> [Float] {
+            let base = unsafe try loader.vector(name)
+            return unsafe Array(UnsafeBufferPointer(start: base, count: rope.rotarySize / 2))
+        }
+        frequencies = try values(TensorName.rope(role, index))
+        longFrequencies = rope.longAbove == nil ? [] : try values(TensorName.longRope(role, index))
+        longAbove = rope.longAbove ?? 0
+        attentionFactor = rope.attentionFactor
+    }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The primary's residual stream at the layers that the secondary reads, for the rows of one block.
+///
+/// Thread safety: none; taps belong to one session.
+final class TapBuffer {
+    /// Distinct numbers of primary layers applied, ascending: 0 is the embedding, `layerCount` is before the final norm.
+    let depths: [Int]
+    let maxRows: Int
+    let width: Int
+    private let buffer: AlignedBuffer
+
+    init(layerMap: [Int], width: Int, maxRows: Int) throws(TandemError) {
+        depths = Array(Set(layerMap)).sorted()
+        self.width = width
+        self.maxRows = maxRows
+        guard let bytes = byteProduct(depths.count, maxRows, width, 4) else {
+            throw .outOfMemory(requestedBytes: Int.max, purpose: "taps")
+        }
+        buffer = try AlignedBuffer(byteCount: bytes, purpose: "taps")
+    }
+
+    /// Rows [maxRows, width] of the tap at `depth`, or `nil` when nobody reads that depth.
+    func rows(atDepth depth: Int) -> UnsafeMutablePointer<Float>? {
+        guard let slot = depths.firstIndex(of: depth) else { return nil }
+        return unsafe buffer.pointer(to: Float.self) + slot &* maxRows &* width
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTandemKernels
+internal import TandemFormat
+
+extension Transformer {
+    private var queryStride: Int {
+        (weights.configuration.headCount &* weights.configuration.headSize + 15) & ~15
+    }
+
+    private var keyStride: Int {
+        (weights.configuration.keyValueHeadCount &* weights.configuration.headSize + 15) & ~15
+    }
+
+    /// The attention sublayer.
+    func attention(_ layer: LayerWeights, index: Int, rows: Int, position: Int, cache: KeyValueCache) {
+        let input = unsafe normed(
+            workspace.residual, stride: hiddenSize, rows: rows, by: layer.attentionNorm)
+        project(layer, input, rows: rows, withQueries: true)
+        rotateAndStore(layer, index: index, rows: rows, position: position, cache: cache, withQueries: true)
+        attend(layer, index: index, rows: rows, position: position, cache: cache)
+        let attended = unsafe Rows(base: UnsafePointer(workspace.attended), stride: queryStride)
+        unsafe addSublayer(layer.output, attended, postNorm: layer.attentionPostNorm, rows: rows)
+    }
+
+    /// Projects `input` to keys and values, and to queries where the rows themselves attend.
+    func project(_ layer: LayerWeights, _ input: Rows, rows: Int, withQueries: Bool) {
+        var products = unsafe [
+            Product(matrix: layer.key.matrix, output: workspace.key, outputStride: keyStride),
+            Product(matrix: layer.value.matrix, output: workspace.value, outputStride: keyStride),
+        ]
+        if withQueries {
+            unsafe products.insert(
+                Product(matrix: layer.query.matrix, output: workspace.query, outputStride: queryStride), at: 0
+            )
+        }
+        unsafe multiplier.multiply(input.base, stride: input.stride, rows: rows, by: products)
+    }
+
+    /// Biases, norms and rotation of what `project` made; keys and values go into the cache.
+    func rotateAndStore(
+        _ layer: LayerWeights, index: Int, rows: Int, position: Int, cache: KeyValueCache, withQueries: Bool
+    ) {
+        let configuration = weights.configuration
+        let keyHeads = configuration.keyValueHeadCount
+        let keyWidth = keyHeads &* configuration.headSize
+        let table = cache.ropeTable(layer.rope)
+        let width = (configuration.headCount &+ keyHeads) &* configuration.headSize
+        multiplier.forEachRow(rows, cost: width) { row, _ in
+            let at = position &+ row
+            let key = unsafe workspace.key + row &* keyStride
+            let value = unsafe workspace.value + row &* keyStride
+            unsafe finishHeads(
+                key, count: keyHeads, bias: layer.key.bias, norm: layer.keyNorm, table: table, position: at)
+            if let bias = unsafe layer.value.bias { unsafe kernels.add(value, bias, keyWidth) }
+            unsafe cache.store(key, position: at, layer: index, values: false, kernels: kernels)
+            unsafe cache.store(value, position: at, layer: index, values: true, kernels: kernels)
+            if withQueries {
+                unsafe finishHeads(
+                    workspace.query + row &* queryStride, count: configuration.headCount,
+                    bias: layer.query.bias, norm: layer.queryNorm, table: table, position: at)
+            }
+        }
+    }
+
+    /// Bias, norm and rotation of one position's queries or keys [count * headSize], as far as they are there.
+    private func finishHeads(
+        _ heads: UnsafeMutablePointer<Float>, count: Int, bias: UnsafePointer<Float>?,
+        norm: UnsafePointer<Float>?, table: RopeTable?, position: Int
+    ) {
+        let headSize = weights.configuration.headSize
+        let width = count &* headSize
+        if let bias = unsafe bias { unsafe kernels.add(heads, bias, width) }
+        if let norm = unsafe norm {
+            let span = weights.configuration.architecture.queryKeyNorm == .row ? width : headSize
+            for first in stride(from: 0, to: width, by: span) {
+                let part = unsafe heads + first
+                unsafe kernels.rmsnorm(part, norm, weights.configuration.normEpsilon, span, part)
+            }
+        }
+        if let table { unsafe kernels.rope(heads, count, headSize, table.half, table.row(position)) }
+    }
+
+    /// Causal attention of every row over all positions up to its own that the layer's window shows.
+    ///
+    /// One item is one key/value head for as many neighbouring rows as share its loads well.
+    private func attend(_ layer: LayerWeights, index: Int, rows: Int, position: Int, cache: KeyValueCache) {
+        let configuration = weights.configuration
+        let headSize = configuration.headSize
+        let groups = configuration.keyValueHeadCount
+        let headsPerGroup = configuration.headCount / groups
+        let scale = configuration.architecture.attentionScale ?? 1 / Float(headSize).squareRoot()
+        let softcap = configuration.architecture.attentionSoftcap ?? 0
+        let window = layer.window
+        let rowsPerItem = Workspace.attentionRows(headsPerGroup: headsPerGroup)
+        let attend = { (item: Int, thread: Int) in
+            let row = item / groups &* rowsPerItem
+            let group = item % groups
+            let offset = row &* queryStride &+ group &* headsPerGroup &* headSize
+            let end = position &+ row &+ 1
+            var arguments = unsafe tk_attention(
+                q: UnsafePointer(workspace.query + offset), ldq: headSize, heads: headsPerGroup, hd: headSize,
+                k: UnsafeRawPointer(cache.keys(layer: index, head: group)),
+                v: UnsafeRawPointer(cache.values(layer: index, head: group)),
+                type: cache.type.kernelType, stride: cache.stride,
+                begin: window > 0 && end > window ? end &- window : 0, end: end, scale: scale,
+                scores: workspace.scores + thread &* workspace.scoresPerThread,
+                out: workspace.attended + offset, ldo: headSize, rows: min(rowsPerItem, rows &- row),
+                qrow: queryStride, orow: queryStride, window: window, softcap: softcap)
+            unsafe kernels.attention(&arguments)
+        }
+        let items = (rows &+ rowsPerItem &- 1) / rowsPerItem &* groups
+        let visible = window > 0 ? min(window, position &+ rows) : position &+ rows
+        let work = rows &* configuration.headCount &* headSize &* visible
+        if work < 64 * 1024 {
+            for item in 0..<items { attend(item, 0) }
+        } else {
+            multiplier.pool.run(items, attend)
+        }
+    }
+}
