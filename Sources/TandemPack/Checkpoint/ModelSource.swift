@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import TandemFormat
+package import TandemJSON
 
 /// A model that can be packed, whatever format it comes in: the contract between checkpoint formats and the packer.
 ///
@@ -17,6 +18,8 @@ package struct ModelSource: Sendable {
     /// In the order of `configuration.requiredTensors(_:)`.
     package let tensors: [SourceTensor]
     package let tokenizer: any TokenizerProvider
+    /// What else the provenance says about the model.
+    package var details = JSONObject()
 
     /// A tensor that a configuration asks for, without the role.
     package enum Slot: Hashable, Sendable {
