@@ -119,7 +119,11 @@ struct PackSource: Sendable {
         name: String, primary: ModelSource, secondary: ModelSource?, checkpoint: TandemCheckpoint?
     ) -> JSONObject {
         func describe(_ model: ModelSource) -> JSONValue {
-            ["name": .string(model.name), "architecture": .string(model.architecture)]
+            var object = JSONObject()
+            object["name"] = .string(model.name)
+            object["architecture"] = .string(model.architecture)
+            for member in model.details.members { object[member.key] = member.value }
+            return .object(object)
         }
         var object = JSONObject()
         object["tool"] = .string("tandem pack \(LibraryVersion.current)")
