@@ -16,7 +16,7 @@ final class Decoder {
     let maxDraft: Int
     private let batchSize: Int
     private let keyValueType: KeyValueType
-    private let workspace: Workspace
+    let workspace: Workspace
     private let primary: Transformer
     let secondary: Transformer?
     private var primaryCache: KeyValueCache?
