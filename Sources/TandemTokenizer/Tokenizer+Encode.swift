@@ -16,7 +16,7 @@ extension Tokenizer {
         if addSpecialTokens { ids.append(contentsOf: postProcessor.prefix) }
 
         let bytes = Array(text.utf8)
-        var workspace = MergeWorkspace()
+        var workspace = EncodeWorkspace()
         if addedTokens.isEmpty {
             encodeText(bytes, 0..<bytes.count, parseSpecial: parseSpecial, &workspace, into: &ids)
         } else {
@@ -34,7 +34,7 @@ extension Tokenizer {
 
     /// Normalises a stretch of the input and looks for the added tokens that are found only then.
     private func encodeText(
-        _ input: [UInt8], _ range: Range<Int>, parseSpecial: Bool, _ workspace: inout MergeWorkspace,
+        _ input: [UInt8], _ range: Range<Int>, parseSpecial: Bool, _ workspace: inout EncodeWorkspace,
         into ids: inout [TokenID]
     ) {
         let startsInput = range.lowerBound == 0
@@ -45,13 +45,15 @@ extension Tokenizer {
                 into: &ids)
             return
         }
-        let normalized = normalizer.apply(Array(input[range]))
+        var dropsStart = false
+        let normalized = normalizer.apply(Array(input[range]), dropsStart: &dropsStart)
         encodeNormalized(
-            normalized.span, startsInput: startsInput, parseSpecial: parseSpecial, &workspace, into: &ids)
+            normalized.span, startsInput: startsInput && !dropsStart, parseSpecial: parseSpecial, &workspace,
+            into: &ids)
     }
 
     private func encodeNormalized(
-        _ text: Span<UInt8>, startsInput: Bool, parseSpecial: Bool, _ workspace: inout MergeWorkspace,
+        _ text: Span<UInt8>, startsInput: Bool, parseSpecial: Bool, _ workspace: inout EncodeWorkspace,
         into ids: inout [TokenID]
     ) {
         if normalizedAddedTokens.isEmpty {
@@ -70,22 +72,22 @@ extension Tokenizer {
     }
 
     private func encodeWords(
-        _ text: Span<UInt8>, startsInput: Bool, _ workspace: inout MergeWorkspace, into ids: inout [TokenID]
+        _ text: Span<UInt8>, startsInput: Bool, _ workspace: inout EncodeWorkspace, into ids: inout [TokenID]
     ) {
         if preTokenizer.steps.isEmpty {
-            encoder.encode(text, vocabulary, &workspace, into: &ids)
+            model.encode(text, vocabulary, &workspace, into: &ids)
         } else if let pattern = preTokenizer.singlePattern {
             let ascii = ScalarClass.ascii
             var start = 0
             while start < text.count {
                 let end = pattern.end(text, from: start, ascii: ascii)
-                encoder.encode(text.extracting(start..<end), vocabulary, &workspace, into: &ids)
+                model.encode(text.extracting(start..<end), vocabulary, &workspace, into: &ids)
                 start = end
             }
         } else {
             let pieces = preTokenizer.words(of: text, startsInput: startsInput)
             for range in pieces.ranges {
-                encoder.encode(pieces.text.span.extracting(range), vocabulary, &workspace, into: &ids)
+                model.encode(pieces.text.span.extracting(range), vocabulary, &workspace, into: &ids)
             }
         }
     }

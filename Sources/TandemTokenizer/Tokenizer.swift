@@ -7,7 +7,8 @@
 ///     let text = tokenizer.decode(ids)
 ///
 /// Reads Hugging Face `tokenizer.json` files with byte-pair models, byte-level (GPT-2, Llama 3, Qwen) and in
-/// the manner of SentencePiece (Llama 2, Phi-3). Ids are those of the reference implementation.
+/// the manner of SentencePiece (Llama 2, Gemma), and with unigram models (T5). Ids are those of the reference
+/// implementation.
 ///
 /// Immutable: any number of threads may use one tokenizer at once.
 public final class Tokenizer: Sendable {
@@ -18,7 +19,7 @@ public final class Tokenizer: Sendable {
     let normalizedAddedTokens: AddedTokenMatcher
     let normalizer: Normalizer?
     let preTokenizer: PreTokenizer
-    let encoder: WordEncoder
+    let model: TokenModel
     let postProcessor: PostProcessor
     let decoder: TokenDecoder
     /// What each token decodes to, and what it does as the first of a text where that differs.
@@ -54,7 +55,7 @@ public final class Tokenizer: Sendable {
         preTokenizer = description.preTokenizer
         postProcessor = description.postProcessor
         decoder = description.decoder
-        encoder = description.encoder
+        model = description.model
 
         var plain = AddedTokenMatcher()
         var normalized = AddedTokenMatcher()

@@ -13,8 +13,9 @@ public enum TokenizerError: Error, Sendable, Equatable {
     case wrongType(path: String, expected: String)
     /// A field holds a value this library does not implement.
     case unsupported(path: String, value: String, supported: String)
-    /// A split pattern is none of those this library implements.
-    case unsupportedPattern(path: String, pattern: String)
+    /// A pattern is no valid regular expression, or uses what this library does not implement; `reason` continues
+    /// "the pattern …".
+    case unsupportedPattern(path: String, pattern: String, reason: String)
     /// A token's id is negative or too large.
     case idOutOfRange(path: String, token: String, id: Int, limit: Int)
     /// Two tokens have one id.
@@ -25,8 +26,6 @@ public enum TokenizerError: Error, Sendable, Equatable {
     case tokenTooLong(path: String, bytes: Int, limit: Int)
     /// A merge is not two tokens.
     case malformedMerge(path: String)
-    /// A merge has the same pair as an earlier one.
-    case duplicateMerge(path: String, first: Int)
     /// A token that is referred to is not in the vocabulary.
     case unknownToken(path: String, token: String)
     /// The vocabulary has no tokens.
@@ -44,8 +43,9 @@ extension TokenizerError: CustomStringConvertible {
             return "the tokenizer's \(path) is not \(expected)"
         case .unsupported(let path, let value, let supported):
             return "the tokenizer's \(path) is \(value), which is not supported; supported: \(supported)"
-        case .unsupportedPattern(let path, let pattern):
-            return "the tokenizer's \(path) is not a pattern that is supported: \(Self.excerpt(pattern, 400))"
+        case .unsupportedPattern(let path, let pattern, let reason):
+            return
+                "the tokenizer's \(path) is not supported: the pattern \(reason): \(Self.excerpt(pattern, 400))"
         case .idOutOfRange(let path, let token, let id, let limit):
             return "the token \"\(Self.excerpt(token))\" in \(path) has the id \(id); "
                 + "ids must be 0 ..< \(limit) for a vocabulary of this size"
@@ -59,8 +59,6 @@ extension TokenizerError: CustomStringConvertible {
             return "a token in \(path) has \(bytes) bytes; the limit is \(limit)"
         case .malformedMerge(let path):
             return "the tokenizer's \(path) is not a pair of tokens"
-        case .duplicateMerge(let path, let first):
-            return "the tokenizer's \(path) repeats merge \(first)"
         case .unknownToken(let path, let token):
             return "the tokenizer's \(path) names \"\(Self.excerpt(token))\", which is not in the vocabulary"
         case .emptyVocabulary(let path):

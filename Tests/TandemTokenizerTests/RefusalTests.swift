@@ -37,7 +37,7 @@ import Testing
         arguments: [
             (
                 "\"type\":\"BPE\"", "\"type\":\"WordPiece\"",
-                .unsupported(path: "model.type", value: "\"WordPiece\"", supported: "BPE")
+                .unsupported(path: "model.type", value: "\"WordPiece\"", supported: "BPE, Unigram")
             ),
             ("\"model\":", "\"modell\":", .missingField(path: "model")),
             ("\"vocab\":", "\"vocabulary\":", .missingField(path: "model.vocab")),
@@ -47,7 +47,6 @@ import Testing
             ("[\"a b\"]", "[\"a b\",\"a b c\"]", .malformedMerge(path: "model.merges[1]")),
             ("[\"a b\"]", "[\"a b\",[\"a\"]]", .malformedMerge(path: "model.merges[1]")),
             ("[\"a b\"]", "[\"a b\",7]", .malformedMerge(path: "model.merges[1]")),
-            ("[\"a b\"]", "[\"a b\",[\"a\",\"b\"]]", .duplicateMerge(path: "model.merges[1]", first: 0)),
             ("[\"a b\"]", "[\"x b\"]", .unknownToken(path: "model.merges[0]", token: "x")),
             ("[\"a b\"]", "[\"a y\"]", .unknownToken(path: "model.merges[0]", token: "y")),
             ("[\"a b\"]", "[\"b a\"]", .unknownToken(path: "model.merges[0]", token: "ba")),
@@ -85,15 +84,22 @@ import Testing
                 .missingField(path: "post_processor.special_tokens.<s>")
             ),
             (
-                "{\"type\":\"NFC\"}", "{\"type\":\"Precompiled\"}",
+                "{\"type\":\"NFC\"}", "{\"type\":\"BertNormalizer\"}",
                 .unsupported(
-                    path: "normalizer.type", value: "\"Precompiled\"",
-                    supported: "NFC, NFD, Lowercase, Prepend, Replace, Strip, Sequence")
+                    path: "normalizer.type", value: "\"BertNormalizer\"",
+                    supported: "NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Nmt, ByteLevel, Prepend, "
+                        + "Replace, Precompiled, Strip, Sequence")
+            ),
+            (
+                "{\"type\":\"NFC\"}", "{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAA\"}",
+                .wrongType(path: "normalizer.precompiled_charsmap", expected: "a character map in base 64")
             ),
             (
                 "{\"type\":\"NFC\"}",
-                "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"a+\"},\"content\":\"\"}",
-                .unsupportedPattern(path: "normalizer.pattern.Regex", pattern: "a+")
+                "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(a)\\\\1\"},\"content\":\"\"}",
+                .unsupportedPattern(
+                    path: "normalizer.pattern.Regex", pattern: "(a)\\1",
+                    reason: "refers back to a group, \\1")
             ),
             (
                 "{\"type\":\"NFC\"}", "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},\"content\":\"\"}",
@@ -105,8 +111,9 @@ import Testing
             ),
             (
                 "{\"type\":\"ByteLevel\",\"add_prefix_space\":false}",
-                "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a-z]\"},\"behavior\":\"Isolated\",\"invert\":false}",
-                .unsupportedPattern(path: "pre_tokenizer.pattern.Regex", pattern: "[a-z]")
+                "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a-\"},\"behavior\":\"Isolated\",\"invert\":false}",
+                .unsupportedPattern(
+                    path: "pre_tokenizer.pattern.Regex", pattern: "[a-", reason: "has a '[' without its ']'")
             ),
             (
                 "{\"type\":\"ByteLevel\",\"add_prefix_space\":false}",

@@ -11,6 +11,7 @@ struct TokenDecoder: Sendable {
         /// `<0x0A>` to the byte 0A.
         case byteFallback
         case replace(pattern: [UInt8], content: [UInt8])
+        case replaceMatches(SplitPattern, content: [UInt8])
         /// Up to `count` of this scalar at the start of each token.
         case stripEach(scalar: [UInt8], count: Int)
         /// Drops this text from the first token and makes it a space in all others.
@@ -33,12 +34,14 @@ struct TokenDecoder: Sendable {
             case .byteFallback:
                 if let byte = Self.fallbackByte(bytes) { bytes = [byte] }
             case .replace(let pattern, let content):
-                bytes = Self.replacing(pattern, with: content, in: bytes)
+                bytes = ByteReplacement.replacing(pattern, with: content, in: bytes)
+            case .replaceMatches(let pattern, let content):
+                bytes = ByteReplacement.replacing(pattern, with: content, in: bytes)
             case .stripEach(let scalar, let count):
                 for _ in 0..<count where bytes.starts(with: scalar) { bytes.removeFirst(scalar.count) }
             case .metaspace(let replacement, let stripsFirst):
                 let content: [UInt8] = isFirst && stripsFirst ? [] : [0x20]
-                bytes = Self.replacing(replacement, with: content, in: bytes)
+                bytes = ByteReplacement.replacing(replacement, with: content, in: bytes)
             }
         }
         return bytes
@@ -65,20 +68,5 @@ struct TokenDecoder: Sendable {
         case 0x61...0x66: byte - 0x61 + 10
         default: nil
         }
-    }
-
-    private static func replacing(_ pattern: [UInt8], with content: [UInt8], in bytes: [UInt8]) -> [UInt8] {
-        var result: [UInt8] = []
-        var offset = 0
-        while offset < bytes.count {
-            if bytes[offset...].starts(with: pattern) {
-                result.append(contentsOf: content)
-                offset += pattern.count
-            } else {
-                result.append(bytes[offset])
-                offset += 1
-            }
-        }
-        return result
     }
 }

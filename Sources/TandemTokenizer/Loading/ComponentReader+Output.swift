@@ -94,9 +94,7 @@ extension ComponentReader {
             case "ByteFallback": decoder.steps.append(.byteFallback)
             case "Fuse": isFused = true
             case "Replace":
-                let content = Array(try part.required("content").string().utf8)
-                decoder.steps.append(
-                    .replace(pattern: try literal(part.required("pattern")), content: content))
+                decoder.steps.append(try replacement(part))
             case "Metaspace":
                 decoder.steps.append(
                     .metaspace(
@@ -109,6 +107,15 @@ extension ComponentReader {
             }
         }
         return decoder
+    }
+
+    private static func replacement(_ part: Field) throws(TokenizerError) -> TokenDecoder.Step {
+        let content = Array(try part.required("content").string().utf8)
+        let pattern = try part.required("pattern")
+        guard let regex = pattern.optional("Regex") else {
+            return .replace(pattern: try pattern.text("String"), content: content)
+        }
+        return .replaceMatches(try self.pattern(regex), content: content)
     }
 
     private static func addStrip(

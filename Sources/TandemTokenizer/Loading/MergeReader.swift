@@ -5,15 +5,15 @@ import TandemJSON
 /// Reads merges and makes the word encoder of a byte-pair model.
 enum MergeReader {
     /// The options of a byte-pair model.
-    struct Model {
+    struct Options {
         var isByteLevel: Bool
         var ignoresMerges = false
         var unknown = SymbolTable.Unknown()
     }
 
-    static func model(
+    static func options(
         _ field: Field, _ vocabulary: ByteStringTable, isByteLevel: Bool
-    ) throws(TokenizerError) -> Model {
+    ) throws(TokenizerError) -> Options {
         if let dropout = field.optional("dropout"), dropout.value.doubleValue != 0 {
             throw dropout.unsupported("no dropout")
         }
@@ -22,7 +22,7 @@ enum MergeReader {
                 throw affix.unsupported("none")
             }
         }
-        var model = Model(isByteLevel: isByteLevel)
+        var model = Options(isByteLevel: isByteLevel)
         model.ignoresMerges = try field.flag("ignore_merges", default: false)
         model.unknown.fuses = try field.flag("fuse_unk", default: false)
         if let unknown = field.optional("unk_token") {
@@ -33,10 +33,7 @@ enum MergeReader {
             model.unknown.token = id
         }
         if try field.flag("byte_fallback", default: false) {
-            let digits = Array("0123456789ABCDEF")
-            model.unknown.byteTokens = (0..<256).map { byte in
-                vocabulary.find("<0x\(digits[byte >> 4])\(digits[byte & 15])>") ?? -1
-            }
+            model.unknown.byteTokens = VocabularyReader.byteTokens(vocabulary)
         }
         return model
     }
@@ -75,7 +72,7 @@ enum MergeReader {
     }
 
     static func encoder(
-        _ merges: MergeList, _ vocabulary: ByteStringTable, _ model: Model
+        _ merges: MergeList, _ vocabulary: ByteStringTable, _ model: Options
     ) throws(TokenizerError) -> WordEncoder {
         var table = MergeTable(count: merges.entries.count)
         let mark = Array("\u{2581}".utf8)
@@ -84,10 +81,8 @@ enum MergeReader {
             let left = try id(entry.start..<entry.middle, entry, merges, vocabulary)
             let right = try id(entry.middle..<entry.end, entry, merges, vocabulary)
             let merged = try id(entry.start..<entry.end, entry, merges, vocabulary)
-            guard table.insert(left, right, rank: UInt32(truncatingIfNeeded: rank), id: merged) else {
-                let first = Int(table.find(left, right).rank)
-                throw .duplicateMerge(path: merges.path(of: entry), first: merges.entries[first].place)
-            }
+            // As in the reference, the last of equal merges counts.
+            table.insert(left, right, rank: UInt32(truncatingIfNeeded: rank), id: merged)
             if marksLeadOnly && !leadsOnly(mark, in: merges.storage[entry.start..<entry.end]) {
                 marksLeadOnly = false
             }

@@ -8,7 +8,7 @@ struct TokenizerDescription {
     var addedTokens: [AddedToken] = []
     var normalizer: Normalizer?
     var preTokenizer = PreTokenizer.none
-    var encoder: WordEncoder
+    var model: TokenModel
     var postProcessor = PostProcessor()
     var decoder = TokenDecoder()
 
@@ -33,29 +33,36 @@ struct TokenizerDescription {
             steps: [.split(.words(.gpt2), .isolated, invert: false)], isByteLevel: true)
         decoder.steps = [.byteLevel]
         vocabulary = try VocabularyReader.read(entries, added: [])
-        let model = MergeReader.Model(isByteLevel: true)
-        encoder = try MergeReader.encoder(MergeReader.merges(text: merges), vocabulary, model)
+        let options = MergeReader.Options(isByteLevel: true)
+        model = .bytePairs(try MergeReader.encoder(MergeReader.merges(text: merges), vocabulary, options))
     }
 
     private init(_ value: JSONValue) throws(TokenizerError) {
         let root = Field(value, path: "")
         _ = try root.object()
         let model = try root.required("model")
-        guard try model.type(default: "BPE") == "BPE" else {
-            throw try model.required("type").unsupported("BPE")
-        }
         normalizer = try root.optional("normalizer").map(ComponentReader.normalizer)
         if let field = root.optional("pre_tokenizer") {
             preTokenizer = try ComponentReader.preTokenizer(field)
         }
         decoder = try ComponentReader.decoder(root.optional("decoder"))
-
-        let vocabularyField = try model.required("vocab")
         addedTokens = try VocabularyReader.addedTokens(root.optional("added_tokens"))
-        vocabulary = try VocabularyReader.read(vocabularyField, added: addedTokens)
-        encoder = try MergeReader.encoder(
-            MergeReader.merges(model.required("merges")), vocabulary,
-            MergeReader.model(model, vocabulary, isByteLevel: preTokenizer.isByteLevel))
+
+        // Old files leave out the type; unigram models have a list where others have a map.
+        let isList = model.optional("vocab")?.value.arrayValue != nil
+        switch try model.type(default: isList ? "Unigram" : "BPE") {
+        case "BPE":
+            vocabulary = try VocabularyReader.read(model.required("vocab"), added: addedTokens)
+            self.model = .bytePairs(
+                try MergeReader.encoder(
+                    MergeReader.merges(model.required("merges")), vocabulary,
+                    MergeReader.options(model, vocabulary, isByteLevel: preTokenizer.isByteLevel)))
+        case "Unigram":
+            (vocabulary, self.model) = try UnigramReader.read(
+                model, added: addedTokens, isByteLevel: preTokenizer.isByteLevel)
+        default:
+            throw try model.required("type").unsupported("BPE, Unigram")
+        }
         if let field = root.optional("post_processor") {
             postProcessor = try ComponentReader.postProcessor(field, vocabulary)
         }

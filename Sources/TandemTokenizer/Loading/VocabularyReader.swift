@@ -47,6 +47,12 @@ enum VocabularyReader {
             }
             table.insert(member.key.utf8, id: id)
         }
+        try insert(added, into: &table)
+        return table
+    }
+
+    /// Adds tokens that the vocabulary may have already.
+    static func insert(_ added: [AddedToken], into table: inout ByteStringTable) throws(TokenizerError) {
         for (index, token) in added.enumerated() {
             let path = "added_tokens[\(index)]"
             if let existing = table.find(token.content) {
@@ -61,7 +67,14 @@ enum VocabularyReader {
                 table.insert(token.content.utf8, id: token.id)
             }
         }
-        return table
+    }
+
+    /// The tokens `<0x00>` … `<0xFF>`, -1 where there is none.
+    static func byteTokens(_ vocabulary: ByteStringTable) -> [TokenID] {
+        let digits = Array("0123456789ABCDEF")
+        return (0..<256).map { byte in
+            vocabulary.find("<0x\(digits[byte >> 4])\(digits[byte & 15])>") ?? -1
+        }
     }
 
     static func addedTokens(_ field: Field?) throws(TokenizerError) -> [AddedToken] {

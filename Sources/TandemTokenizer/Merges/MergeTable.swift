@@ -45,17 +45,15 @@ struct MergeTable: Sendable {
         }
     }
 
-    /// Records a merge. False, and nothing changed, when the pair has one already.
-    mutating func insert(_ left: TokenID, _ right: TokenID, rank: UInt32, id: TokenID) -> Bool {
+    /// Records a merge, in place of the one that the pair may have already.
+    mutating func insert(_ left: TokenID, _ right: TokenID, rank: UInt32, id: TokenID) {
         let pair = Self.pair(left, right)
         let mask = slots.count &- 1
         var slot = Int(truncatingIfNeeded: (pair &* multiplier) &>> shift)
-        while slots[slot].pair != Self.emptyPair {
-            if slots[slot].pair == pair { return false }
+        while slots[slot].pair != Self.emptyPair && slots[slot].pair != pair {
             slot = (slot &+ 1) & mask
         }
         slots[slot] = Slot(pair: pair, merge: Merge(rank: rank, id: id))
-        return true
     }
 
     @inline(__always)

@@ -3,30 +3,55 @@
 /// What a tokenizer does to a text before it is cut into words.
 struct Normalizer: Sendable {
     enum Step: Sendable {
-        case composed
-        case decomposed
+        case form(UnicodeForm)
         case lowercase
+        /// Drops combining marks.
+        case stripAccents
+        /// Drops control characters and makes white space of all kinds a space.
+        case cleaned
         /// Put in front of any text but an empty one.
         case prepend([UInt8])
         /// Every occurrence of `pattern`, which is not empty.
         case replace(pattern: [UInt8], content: [UInt8])
+        case replaceMatches(SplitPattern, content: [UInt8])
         /// White space at either end.
         case strip(left: Bool, right: Bool)
+        /// A character map made by SentencePiece.
+        case precompiled(PrecompiledMap)
+        /// Every byte as the character that stands for it in byte-level vocabularies.
+        case byteLevel
     }
 
     let steps: [Step]
 
     /// The normalised form of valid UTF-8.
     func apply(_ text: [UInt8]) -> [UInt8] {
+        var dropsStart = false
+        return apply(text, dropsStart: &dropsStart)
+    }
+
+    /// The same; sets `dropsStart` when the beginning of the text was dropped: what is left does not start the input
+    /// any more.
+    func apply(_ text: [UInt8], dropsStart: inout Bool) -> [UInt8] {
         var text = text
         for step in steps {
             switch step {
-            case .composed: text = CanonicalForm.composed(text)
-            case .decomposed: text = CanonicalForm.decomposed(text)
+            case .form(let form): text = form.apply(text)
             case .lowercase: text = Self.lowercased(text)
+            case .stripAccents:
+                text = Self.filtered(text, &dropsStart) { MarkSet.contains($0) ? nil : $0 }
+            case .cleaned: text = Self.filtered(text, &dropsStart, Self.cleaned)
             case .prepend(let prefix): if !text.isEmpty { text.insert(contentsOf: prefix, at: 0) }
-            case .replace(let pattern, let content): text = Self.replacing(pattern, with: content, in: text)
-            case .strip(let left, let right): text = Self.stripped(text, left: left, right: right)
+            case .replace(let pattern, let content):
+                if content.isEmpty && text.starts(with: pattern) { dropsStart = true }
+                text = ByteReplacement.replacing(pattern, with: content, in: text)
+            case .replaceMatches(let pattern, let content):
+                if content.isEmpty && pattern.matchesStart(of: text) { dropsStart = true }
+                text = ByteReplacement.replacing(pattern, with: content, in: text)
+            case .strip(let left, let right):
+                text = Self.stripped(text, left: left, right: right, &dropsStart)
+            case .precompiled(let map): text = map.apply(text)
+            case .byteLevel: text = ByteAlphabet.spelt(text)
             }
         }
         return text
@@ -46,23 +71,41 @@ struct Normalizer: Sendable {
         return result
     }
 
-    private static func replacing(_ pattern: [UInt8], with content: [UInt8], in text: [UInt8]) -> [UInt8] {
+    /// Every scalar replaced by another, or dropped.
+    private static func filtered(
+        _ text: [UInt8], _ dropsStart: inout Bool, _ change: (UInt32) -> UInt32?
+    ) -> [UInt8] {
         var result: [UInt8] = []
-        result.reserveCapacity(text.count &+ text.count / 4)
+        result.reserveCapacity(text.count)
+        let bytes = text.span
         var offset = 0
-        while offset < text.count {
-            if text[offset] == pattern[0] && text[offset...].starts(with: pattern) {
-                result.append(contentsOf: content)
-                offset &+= pattern.count
-            } else {
-                result.append(text[offset])
-                offset &+= 1
+        while offset < bytes.count {
+            let (value, length) = ScalarReader.scalar(bytes, at: offset)
+            if let changed = change(value) {
+                if changed == value {
+                    for index in offset..<offset &+ length { result.append(bytes[index]) }
+                } else {
+                    UnicodeForm.append(changed, to: &result)
+                }
+            } else if offset == 0 {
+                dropsStart = true
             }
+            offset &+= length
         }
         return result
     }
 
-    private static func stripped(_ text: [UInt8], left: Bool, right: Bool) -> [UInt8] {
+    private static func cleaned(_ value: UInt32) -> UInt32? {
+        switch value {
+        case 0x01...0x08, 0x0B, 0x0E...0x1F, 0x7F, 0x8F, 0x9F: nil
+        case 0x09, 0x0A, 0x0C, 0x0D, 0x1680, 0x200B...0x200F, 0x2028, 0x2029, 0x2581, 0xFEFF, 0xFFFD: 0x20
+        default: value
+        }
+    }
+
+    private static func stripped(
+        _ text: [UInt8], left: Bool, right: Bool, _ dropsStart: inout Bool
+    ) -> [UInt8] {
         let bytes = text.span
         let ascii = ScalarClass.ascii
         var start = 0
@@ -71,6 +114,7 @@ struct Normalizer: Sendable {
             let (found, length) = ScalarReader.scalarClass(bytes, at: start, ascii: ascii)
             guard found.contains(.space) else { break }
             start &+= length
+            dropsStart = true
         }
         while right && end > start {
             let last = ScalarReader.start(ofScalarEndingAt: end, bytes)

@@ -4,11 +4,12 @@
 /// `\s+(?!\S)|\s+`, and its variants: another number of digits, or `\s++$` before the line ends.
 enum CL100KScanner {
     static func end(
-        _ text: Span<UInt8>, from start: Int, ascii: [ScalarClass], digits: Int, wholeTrailingSpace: Bool
+        _ text: Span<UInt8>, from start: Int, ascii: [ScalarClass], digits: Int, wholeTrailingSpace: Bool,
+        foldsLongS: Bool
     ) -> Int {
         let byte = text[start]
         if byte == UInt8(ascii: "'") {
-            let length = contraction(text, at: start)
+            let length = contraction(text, at: start, foldsLongS: foldsLongS)
             if length > 0 { return start &+ length }
         }
         let (first, length) = ScalarReader.scalarClass(text, at: start, ascii: ascii)
@@ -96,7 +97,7 @@ enum CL100KScanner {
     }
 
     /// The length of a contraction in any case with its apostrophe, or 0. Case folding takes ſ for s.
-    static func contraction(_ text: Span<UInt8>, at offset: Int) -> Int {
+    static func contraction(_ text: Span<UInt8>, at offset: Int, foldsLongS: Bool = true) -> Int {
         guard offset &+ 1 < text.count else { return 0 }
         let first = text[offset &+ 1] | 0x20
         switch first {
@@ -107,7 +108,8 @@ enum CL100KScanner {
             return second == (first == UInt8(ascii: "l") ? first : UInt8(ascii: "e")) ? 3 : 0
         default:
             let isLongS =
-                offset &+ 2 < text.count && text[offset &+ 1] == 0xC5 && text[offset &+ 2] == 0xBF
+                foldsLongS && offset &+ 2 < text.count && text[offset &+ 1] == 0xC5
+                && text[offset &+ 2] == 0xBF
             return isLongS ? 3 : 0
         }
     }

@@ -4,6 +4,8 @@
 struct Pieces {
     private(set) var text: [UInt8]
     private(set) var ranges: [Range<Int>]
+    /// Whether the text is spelt in the byte-level alphabet.
+    private var isSpelt = false
 
     init(_ text: Span<UInt8>) {
         self.text = []
@@ -20,10 +22,14 @@ struct Pieces {
         }
     }
 
-    mutating func split(_ matcher: PreTokenizer.Matcher, _ behavior: SplitBehavior, invert: Bool) {
+    mutating func split(_ matcher: SplitMatcher, _ behavior: SplitBehavior, invert: Bool) {
         var result: [Range<Int>] = []
+        result.reserveCapacity(ranges.count)
+        var stretches: [SplitBehavior.Stretch] = []
         for range in ranges {
-            var stretches = matcher.stretches(text.span.extracting(range), offset: range.lowerBound)
+            stretches.removeAll(keepingCapacity: true)
+            matcher.appendStretches(
+                of: text.span.extracting(range), offset: range.lowerBound, to: &stretches)
             if invert {
                 for index in stretches.indices { stretches[index].isMatch.toggle() }
             }
@@ -48,6 +54,21 @@ struct Pieces {
         if split { self.split(.literal(replacement), .mergedWithNext, invert: false) }
     }
 
+    /// Writes every byte as the character that stands for it.
+    mutating func spellBytes() {
+        rebuild { piece, _, output in output.append(contentsOf: ByteAlphabet.spelt(piece)) }
+        isSpelt = true
+    }
+
+    /// Undoes ``spellBytes()``.
+    mutating func restoreBytes() {
+        guard isSpelt else { return }
+        // Steps in between may have put characters in that stand for no byte; they stay as they are.
+        rebuild { piece, _, output in output.append(contentsOf: ByteAlphabet.bytes(of: piece) ?? Array(piece))
+        }
+        isSpelt = false
+    }
+
     /// Writes every piece anew, one behind the other.
     private mutating func rebuild(
         _ write: (_ piece: ArraySlice<UInt8>, _ isFirst: Bool, _ output: inout [UInt8]) -> Void
@@ -62,54 +83,5 @@ struct Pieces {
         }
         text = output
         ranges = result
-    }
-}
-
-extension PreTokenizer.Matcher {
-    /// Matches and the gaps between them, which cover the text. `offset` is added to all ranges.
-    func stretches(_ text: Span<UInt8>, offset: Int) -> [SplitBehavior.Stretch] {
-        let ascii = ScalarClass.ascii
-        var stretches: [SplitBehavior.Stretch] = []
-        var gapStart = 0
-        var position = 0
-        while position < text.count {
-            let length = matchLength(text, at: position, ascii: ascii)
-            if length == 0 {
-                position &+= ScalarReader.scalarClass(text, at: position, ascii: ascii).length
-                continue
-            }
-            if gapStart < position {
-                stretches.append(.init(range: offset &+ gapStart..<offset &+ position, isMatch: false))
-            }
-            stretches.append(.init(range: offset &+ position..<offset &+ position &+ length, isMatch: true))
-            position &+= length
-            gapStart = position
-        }
-        if gapStart < text.count {
-            stretches.append(.init(range: offset &+ gapStart..<offset &+ text.count, isMatch: false))
-        }
-        return stretches
-    }
-
-    /// The length of the match at `position`, which is inside the text, or 0.
-    private func matchLength(_ text: Span<UInt8>, at position: Int, ascii: [ScalarClass]) -> Int {
-        switch self {
-        case .words(let pattern):
-            return pattern.end(text, from: position, ascii: ascii) &- position
-        case .literal(let literal):
-            guard !literal.isEmpty, position &+ literal.count <= text.count else { return 0 }
-            for index in literal.indices where text[position &+ index] != literal[index] { return 0 }
-            return literal.count
-        case .scalar(let classes):
-            let (found, length) = ScalarReader.scalarClass(text, at: position, ascii: ascii)
-            return found.isDisjoint(with: classes) ? 0 : length
-        case .numbers(let limit):
-            let end = CL100KScanner.endOfNumbers(text, from: position, ascii: ascii, limit: limit)
-            return end &- position
-        case .punctuation:
-            let (found, length) = ScalarReader.scalarClass(text, at: position, ascii: ascii)
-            let isSymbol = text[position] > 0x20 && text[position] < 0x7F && found.isDisjoint(with: .word)
-            return isSymbol || found.contains(.punctuation) ? length : 0
-        }
     }
 }

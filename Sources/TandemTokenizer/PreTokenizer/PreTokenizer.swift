@@ -6,25 +6,16 @@ struct PreTokenizer: Sendable {
         case always, first, never
     }
 
-    /// What a split step looks for.
-    enum Matcher: Sendable {
-        case words(WordPattern)
-        case literal([UInt8])
-        /// A scalar of one of these classes.
-        case scalar(ScalarClass)
-        /// Up to this many numbers in a row.
-        case numbers(limit: Int)
-        /// Punctuation: ASCII's, symbols included, and Unicode's.
-        case punctuation
-    }
-
     enum Step: Sendable {
         /// A space before every piece that does not start with one.
         case prefixSpace
-        case split(Matcher, SplitBehavior, invert: Bool)
+        case split(SplitMatcher, SplitBehavior, invert: Bool)
         /// Spaces become `replacement`, one goes first as `scheme` says, and pieces start with it when
         /// `split`.
         case metaspace(replacement: [UInt8], scheme: PrependScheme, split: Bool)
+        /// Bytes become the characters that stand for them in byte-level vocabularies; steps behind this one see
+        /// those.
+        case spellBytes
     }
 
     let steps: [Step]
@@ -51,8 +42,11 @@ struct PreTokenizer: Sendable {
             case .metaspace(let replacement, let scheme, let split):
                 pieces.applyMetaspace(
                     replacement, scheme: scheme, split: split, startsInput: startsInput)
+            case .spellBytes:
+                pieces.spellBytes()
             }
         }
+        pieces.restoreBytes()
         return pieces
     }
 }

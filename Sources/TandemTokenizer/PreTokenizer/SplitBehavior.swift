@@ -16,44 +16,49 @@ enum SplitBehavior: String, Sendable, CaseIterable {
 
     /// Appends the pieces that stretches, which cover a text without gaps, fall into.
     func apply(_ stretches: [Stretch], to pieces: inout [Range<Int>]) {
-        var own: [Range<Int>] = []
+        let start = pieces.count
         switch self {
-        case .removed:
-            own = stretches.filter { !$0.isMatch }.map(\.range)
-        case .isolated:
-            own = stretches.map(\.range)
-        case .mergedWithPrevious:
-            var previousIsMatch = false
-            for stretch in stretches {
-                if stretch.isMatch && !previousIsMatch, let last = own.popLast() {
-                    own.append(last.lowerBound..<stretch.range.upperBound)
-                } else {
-                    own.append(stretch.range)
-                }
-                previousIsMatch = stretch.isMatch
+        case .removed, .isolated:
+            for stretch in stretches where !stretch.range.isEmpty && !(self == .removed && stretch.isMatch) {
+                pieces.append(stretch.range)
             }
+            return
+        case .mergedWithPrevious:
+            merge(stretches, to: &pieces, from: start) { $0 && !$1 }
+        case .contiguous:
+            merge(stretches, to: &pieces, from: start) { $0 == $1 }
         case .mergedWithNext:
             var previousIsMatch = false
             for stretch in stretches.reversed() {
-                if stretch.isMatch && !previousIsMatch, let last = own.popLast() {
-                    own.append(stretch.range.lowerBound..<last.upperBound)
+                if stretch.isMatch && !previousIsMatch && pieces.count > start {
+                    let last = pieces.count &- 1
+                    pieces[last] = stretch.range.lowerBound..<pieces[last].upperBound
                 } else {
-                    own.append(stretch.range)
+                    pieces.append(stretch.range)
                 }
                 previousIsMatch = stretch.isMatch
             }
-            own.reverse()
-        case .contiguous:
-            var previousIsMatch = false
-            for stretch in stretches {
-                if stretch.isMatch == previousIsMatch, let last = own.popLast() {
-                    own.append(last.lowerBound..<stretch.range.upperBound)
-                } else {
-                    own.append(stretch.range)
-                }
-                previousIsMatch = stretch.isMatch
-            }
+            pieces[start...].reverse()
         }
-        pieces.append(contentsOf: own.filter { !$0.isEmpty })
+        if pieces[start...].contains(where: \.isEmpty) {
+            let own = pieces[start...].filter { !$0.isEmpty }
+            pieces.replaceSubrange(start..., with: own)
+        }
+    }
+
+    private func merge(
+        _ stretches: [Stretch], to pieces: inout [Range<Int>], from start: Int,
+        where joins: (_ isMatch: Bool, _ previousIsMatch: Bool) -> Bool
+    ) {
+        var previousIsMatch = false
+        for stretch in stretches {
+            if joins(stretch.isMatch, previousIsMatch) && pieces.count > start {
+                let last = pieces.count &- 1
+                pieces[last] = pieces[last].lowerBound..<stretch.range.upperBound
+            } else {
+                pieces.append(stretch.range)
+            }
+            previousIsMatch = stretch.isMatch
+        }
     }
 }

@@ -6,7 +6,7 @@ enum WordPattern: Sendable, Equatable {
     /// GPT-2, GPT-NeoX, OPT, Phi-2 and StarCoder.
     case gpt2
     /// cl100k and its relatives: Llama 3 (up to three digits a word) and Qwen 2 (one).
-    case cl100k(digits: Int, wholeTrailingSpace: Bool)
+    case cl100k(digits: Int, wholeTrailingSpace: Bool, foldsLongS: Bool)
     /// o200k: words also end where upper case follows lower case, and keep their contraction.
     case o200k
 
@@ -15,9 +15,10 @@ enum WordPattern: Sendable, Equatable {
         switch self {
         case .gpt2:
             GPT2Scanner.end(text, from: start, ascii: ascii)
-        case .cl100k(let digits, let wholeTrailingSpace):
+        case .cl100k(let digits, let wholeTrailingSpace, let foldsLongS):
             CL100KScanner.end(
-                text, from: start, ascii: ascii, digits: digits, wholeTrailingSpace: wholeTrailingSpace)
+                text, from: start, ascii: ascii, digits: digits, wholeTrailingSpace: wholeTrailingSpace,
+                foldsLongS: foldsLongS)
         case .o200k:
             O200KScanner.end(text, from: start, ascii: ascii)
         }
@@ -35,20 +36,25 @@ enum WordPattern: Sendable, Equatable {
         for head in ["'s|'t|'re|'ve|'m|'ll|'d", "'(?:[sdmt]|ll|ve|re)"] {
             table[head + #"| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#] = .gpt2
         }
-        for head in contractions {
+        let spelt = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
+        for head in contractions + [spelt] {
+            let folds = head != spelt
             for (number, digits) in [(#"\p{N}{1,3}"#, 3), (#"\p{N}"#, 1), (#"\p{N}+"#, Int.max)] {
                 for tail in [#"|\s*[\r\n]+|\s+(?!\S)|\s+"#, #"|\s*[\r\n]|\s+(?!\S)|\s+"#] {
                     let plain = #"|[^\r\n\p{L}\p{N}]?\p{L}+|"# + number + #"| ?[^\s\p{L}\p{N}]+[\r\n]*"#
                     let greedy = #"|[^\r\n\p{L}\p{N}]?+\p{L}+|"# + number + #"| ?[^\s\p{L}\p{N}]++[\r\n]*"#
-                    table[head + plain + tail] = .cl100k(digits: digits, wholeTrailingSpace: false)
-                    table[head + greedy + tail] = .cl100k(digits: digits, wholeTrailingSpace: false)
+                    table[head + plain + tail] = .cl100k(
+                        digits: digits, wholeTrailingSpace: false, foldsLongS: folds)
+                    table[head + greedy + tail] = .cl100k(
+                        digits: digits, wholeTrailingSpace: false, foldsLongS: folds)
                 }
             }
         }
         // The reference reads `{1,3}+` as any number of repetitions, not as a possessive `{1,3}`.
         table[
             contractions[1] + #"|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"#
-                + #"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"#] = .cl100k(digits: .max, wholeTrailingSpace: true)
+                + #"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"#] = .cl100k(
+                digits: .max, wholeTrailingSpace: true, foldsLongS: true)
 
         let lead = #"[^\r\n\p{L}\p{N}]?"#
         let (upper, lower) = (#"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"#, #"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"#)

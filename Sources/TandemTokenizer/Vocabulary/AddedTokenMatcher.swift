@@ -60,7 +60,6 @@ struct AddedTokenMatcher: Sendable {
             if textStart < start { segments.append(Segment(range: textStart..<start, token: nil)) }
             segments.append(Segment(range: start..<stop, token: token))
             textStart = stop
-            offset = max(offset, stop)
         }
         if textStart < text.count { segments.append(Segment(range: textStart..<text.count, token: nil)) }
         return segments

@@ -54,6 +54,14 @@ enum ByteAlphabet {
         return lead == nil ? result : nil
     }
 
+    /// Every byte of `text` as the character that stands for it.
+    static func spelt(_ text: some Collection<UInt8>) -> [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(text.count &* 2)
+        for byte in text { UnicodeForm.append(scalars[Int(byte)], to: &result) }
+        return result
+    }
+
     private static func isSelf(_ byte: UInt32) -> Bool {
         (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || (0xAE...0xFF).contains(byte)
     }

@@ -25,6 +25,12 @@ enum ScalarReader {
         return (value, length)
     }
 
+    /// The length of the scalar that begins with this byte.
+    @inline(__always)
+    static func length(_ byte: UInt8) -> Int {
+        byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
+    }
+
     /// The start of the scalar that ends at `offset`, which is greater than 0.
     static func start(ofScalarEndingAt offset: Int, _ text: Span<UInt8>) -> Int {
         var start = offset &- 1

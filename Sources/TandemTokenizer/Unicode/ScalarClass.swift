@@ -40,26 +40,42 @@ struct ScalarClass: OptionSet, Sendable {
 
     /// The classes of U+0000 … U+FFFF, unpacked on first use.
     private static let basicPlane: [ScalarClass] = {
-        let runs = ScalarClassRuns.table
+        let runs = GeneralCategoryRuns.table
         var plane = [ScalarClass](repeating: [], count: 0x1_0000)
         for index in runs.indices {
             let start = Int(runs[index] >> 8)
             let end = index + 1 < runs.count ? Int(runs[index + 1] >> 8) : plane.count
-            let found = ScalarClass(rawValue: UInt8(truncatingIfNeeded: runs[index]))
+            let found = of(category: runs[index] & 31)
             if start >= plane.count { break }
             for value in start..<min(end, plane.count) where !found.isEmpty { plane[value] = found }
         }
+        for range in spaces { for value in range { plane[Int(value)].insert(.space) } }
         return plane
     }()
 
     private static func search(_ value: UInt32) -> ScalarClass {
-        let runs = ScalarClassRuns.table
-        var low = 0
-        var high = runs.count
-        while high &- low > 1 {
-            let middle = (low &+ high) / 2
-            if runs[middle] >> 8 <= value { low = middle } else { high = middle }
+        var found = of(category: UnicodeRuns.find(value, GeneralCategoryRuns.table) & 31)
+        if spaces.contains(where: { $0.contains(value) }) { found.insert(.space) }
+        return found
+    }
+
+    /// The property White_Space.
+    static let spaces: [ClosedRange<UInt32>] = [
+        0x09...0x0D, 0x20...0x20, 0x85...0x85, 0xA0...0xA0, 0x1680...0x1680, 0x2000...0x200A, 0x2028...0x2029,
+        0x202F...0x202F, 0x205F...0x205F, 0x3000...0x3000,
+    ]
+
+    private static func of(category: UInt32) -> ScalarClass {
+        switch GeneralCategory(rawValue: UInt8(truncatingIfNeeded: category)) {
+        case .uppercaseLetter?, .titlecaseLetter?: [.letter, .upper]
+        case .lowercaseLetter?: [.letter, .lower]
+        case .modifierLetter?, .otherLetter?: .letter
+        case .nonspacingMark?, .spacingMark?, .enclosingMark?: .mark
+        case .decimalNumber?, .letterNumber?, .otherNumber?: .number
+        case .connectorPunctuation?, .dashPunctuation?, .openPunctuation?, .closePunctuation?,
+            .initialPunctuation?, .finalPunctuation?, .otherPunctuation?:
+            .punctuation
+        default: []
         }
-        return ScalarClass(rawValue: UInt8(truncatingIfNeeded: runs[low]))
     }
 }

@@ -1,30 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Unicode normalisation forms C and D (Unicode Standard Annex #15), without ICU.
-enum CanonicalForm {
-    /// Form C of valid UTF-8. Text without scalars from U+0300 on is in form C already and is not looked at
-    /// twice.
-    static func composed(_ text: [UInt8]) -> [UInt8] {
-        if text.allSatisfy({ $0 < 0xCC }) { return text }
-        var scalars = decomposedScalars(text)
-        compose(&scalars)
-        return encoded(scalars)
+/// Unicode normalisation forms C, D, KC and KD (Unicode Standard Annex #15), without ICU.
+enum UnicodeForm: Sendable {
+    case composed, decomposed, compatibilityComposed, compatibilityDecomposed
+
+    /// This form of valid UTF-8. Text without scalars from U+0300 on is in form C already, ASCII in all forms, and is
+    /// not looked at twice.
+    func apply(_ text: [UInt8]) -> [UInt8] {
+        let safe: UInt8 = self == .composed ? 0xCC : 0x80
+        if text.allSatisfy({ $0 < safe }) { return text }
+        let isCompatible = self == .compatibilityComposed || self == .compatibilityDecomposed
+        var scalars = Self.decomposedScalars(text, isCompatible: isCompatible)
+        if self == .composed || self == .compatibilityComposed { Self.compose(&scalars) }
+        return Self.encoded(scalars)
     }
 
-    /// Form D of valid UTF-8.
-    static func decomposed(_ text: [UInt8]) -> [UInt8] {
-        if text.allSatisfy({ $0 < 0x80 }) { return text }
-        return encoded(decomposedScalars(text))
-    }
-
-    private static func decomposedScalars(_ text: [UInt8]) -> [UInt32] {
+    private static func decomposedScalars(_ text: [UInt8], isCompatible: Bool) -> [UInt32] {
         var scalars: [UInt32] = []
         scalars.reserveCapacity(text.count)
         let bytes = text.span
         var offset = 0
         while offset < bytes.count {
             let (value, length) = ScalarReader.scalar(bytes, at: offset)
-            if value < 0xC0 { scalars.append(value) } else { appendDecomposition(of: value, to: &scalars) }
+            if value < 0xA0 {
+                scalars.append(value)
+            } else if isCompatible, let mapping = CompatibilityForm.mapping(of: value) {
+                scalars.append(contentsOf: mapping)
+            } else {
+                appendDecomposition(of: value, to: &scalars)
+            }
             offset &+= length
         }
         order(&scalars)
@@ -123,11 +127,19 @@ enum CanonicalForm {
     private static func encoded(_ scalars: [UInt32]) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(scalars.count &* 2)
-        for value in scalars {
+        for value in scalars { append(value, to: &text) }
+        return text
+    }
+
+    /// Appends a scalar in UTF-8.
+    @inline(__always)
+    static func append(_ value: UInt32, to text: inout [UInt8]) {
+        if value < 0x80 {
+            text.append(UInt8(truncatingIfNeeded: value))
+        } else {
             let scalar = Unicode.Scalar(value) ?? "\u{FFFD}"
             text.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
         }
-        return text
     }
 }
 
