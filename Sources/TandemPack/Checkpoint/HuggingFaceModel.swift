@@ -22,18 +22,12 @@ struct HuggingFaceModel: Sendable {
             }
             throw .notADirectory(path: directory)
         }
-        let root = try JSONFile(path: Paths.join(directory, "config.json"))
-        let (family, architecture) = try HuggingFaceModel.family(of: root)
-        let settings = try family.textMember.map { (key) throws(PackError) in try root.member(key) } ?? root
-        for rule in family.rules {
-            try rule.check(root)
-            if family.textMember != nil { try rule.check(settings) }
-        }
+        let settings = try HuggingFaceConfiguration(path: Paths.join(directory, "config.json"))
         self.directory = directory
-        self.architecture = architecture
-        self.family = family
-        (configuration, ropes) = try ConfigurationMapping(settings: settings, root: root, family: family)
-            .configuration()
+        architecture = settings.architecture
+        family = settings.family
+        configuration = settings.configuration
+        ropes = settings.ropes
         let weights = try SafetensorsCheckpoint(directory: directory)
         self.weights = weights
         let names = family.names
@@ -41,21 +35,6 @@ struct HuggingFaceModel: Sendable {
             names.prefixes.first { weights.tensors["\($0.body)\(names.embed)"] != nil } ?? names.prefixes[0]
         try checkNames()
         try checkTiedHead()
-    }
-
-    private static func family(of settings: JSONFile) throws(PackError) -> (ModelFamily, String) {
-        guard let names = settings["architectures"]?.arrayValue, let name = names.first?.stringValue else {
-            throw settings.invalid("architectures", "does not name the architecture")
-        }
-        guard let family = ModelFamily.all.first(where: { $0.architectures.contains(name) }) else {
-            throw .unsupportedArchitecture(
-                path: settings.path, name: name, supported: ModelFamily.supportedArchitectures)
-        }
-        let type = try settings.string("model_type", default: family.modelType)
-        guard type == family.modelType || family.otherModelTypes.contains(type) else {
-            throw settings.invalid("model_type", "is '\(type)', which contradicts the architecture \(name)")
-        }
-        return (family, name)
     }
 
     /// The model as the packer takes it.
