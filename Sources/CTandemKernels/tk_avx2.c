@@ -217,17 +217,22 @@ TK_INLINE void tk_avx2_part_i4(const uint8_t *w, const int8_t *q, size_t ldq, co
 #include "tk_gemm256.h"
 
 static void tk_avx2_gemm_i8(const tk_qgemm *a, size_t panel0, size_t panel1) {
-    tk_gemm256(a, panel0, panel1, 0);
+    tk_gemm256(a, panel0, panel1, TK_I8);
 }
 
 static void tk_avx2_gemm_i4(const tk_qgemm *a, size_t panel0, size_t panel1) {
-    tk_gemm256(a, panel0, panel1, 1);
+    tk_gemm256(a, panel0, panel1, TK_I4);
+}
+
+static void tk_avx2_gemm_i4z(const tk_qgemm *a, size_t panel0, size_t panel1) {
+    tk_gemm256(a, panel0, panel1, TK_I4Z);
 }
 
 const tk_kernels tk_kernels_avx2 = {
     .name = "avx2",
     .gemm_i8 = tk_avx2_gemm_i8,
     .gemm_i4 = tk_avx2_gemm_i4,
+    .gemm_i4z = tk_avx2_gemm_i4z,
     TK_ROWS_MEMBERS,
 };
 
@@ -236,6 +241,7 @@ const tk_kernels tk_kernels_avxvnni = {
     .name = "avxvnni",
     .gemm_i8 = tk_avxvnni_gemm_i8,
     .gemm_i4 = tk_avxvnni_gemm_i4,
+    .gemm_i4z = tk_avxvnni_gemm_i4z,
     TK_ROWS_MEMBERS,
 };
 

@@ -61,9 +61,17 @@ TK_INLINE void tk_avxvnni_part_i4(const uint8_t *w, const int8_t *q, size_t ldq,
 #define TK_GEMM256_BIAS_I8 128
 #include "tk_gemm256.h"
 
-void tk_avxvnni_gemm_i8(const tk_qgemm *a, size_t panel0, size_t panel1) { tk_gemm256(a, panel0, panel1, 0); }
+void tk_avxvnni_gemm_i8(const tk_qgemm *a, size_t panel0, size_t panel1) {
+    tk_gemm256(a, panel0, panel1, TK_I8);
+}
 
-void tk_avxvnni_gemm_i4(const tk_qgemm *a, size_t panel0, size_t panel1) { tk_gemm256(a, panel0, panel1, 1); }
+void tk_avxvnni_gemm_i4(const tk_qgemm *a, size_t panel0, size_t panel1) {
+    tk_gemm256(a, panel0, panel1, TK_I4);
+}
+
+void tk_avxvnni_gemm_i4z(const tk_qgemm *a, size_t panel0, size_t panel1) {
+    tk_gemm256(a, panel0, panel1, TK_I4Z);
+}
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -133,6 +133,23 @@ void tk_gather_i4(const void *w, const uint16_t *wscales, size_t kp, size_t gw, 
     }
 }
 
+void tk_gather_i4z(const void *w, const void *wscales, size_t kp, size_t gw, size_t n, size_t k, float *out) {
+    const uint8_t *panel = (const uint8_t *)w + n / 16 * kp * 8 + n % 16 * 4;
+    const uint8_t *block = (const uint8_t *)wscales + n / 16 * (TK_I4Z_FACTORS + kp / gw * 32);
+    const uint8_t *codes = block + TK_I4Z_FACTORS + n % 16;
+    const float d = ((const float *)block)[n % 16], m = ((const float *)block)[16 + n % 16];
+    for (size_t first = 0; first < k; first += gw, codes += 32) {
+        const int s = codes[0];
+        const float shift = (float)(int8_t)codes[16] * m;
+        const size_t last = tk_min(first + gw, k);
+        for (size_t i = first; i < last; i++) {
+            const int byte = panel[i / 8 * 64 + i % 4];
+            const int nibble = i % 8 < 4 ? byte & 15 : byte >> 4;
+            out[i] = (float)((nibble - 8) * s) * d + shift;
+        }
+    }
+}
+
 void tk_pack_panel_i8(const int8_t *values, size_t ldv, size_t rows, size_t k, size_t kp, uint8_t *panel) {
     memset(panel, 0, kp * 16);
     for (size_t n = 0; n < rows; n++) {

@@ -8,21 +8,56 @@
 //   TK_GEMM256_PART_I4(w, q, ldq, R, dot)   likewise, with nibbles taken as stored: value + 8
 //   TK_GEMM256_BIAS_I8                      what PART_I8 adds to every weight: 0 or 128
 
+// One group's offset codes times what multiplies them, in all rows.
+TK_INLINE void tk_gemm256_offset(const uint8_t *codes, const float shifts[][16], size_t g, const int R, __m256 b[]) {
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)codes);
+    const __m256 offset0 = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+    const __m256 offset1 = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)));
+    TK_UNROLL
+    for (int r = 0; r < R; r++) {
+        const __m256 shift = _mm256_set1_ps(shifts[r][g % 16]);
+        b[2 * r] = _mm256_fmadd_ps(offset0, shift, b[2 * r]);
+        b[2 * r + 1] = _mm256_fmadd_ps(offset1, shift, b[2 * r + 1]);
+    }
+}
+
+// All groups' offset codes in a pass of their own, for blocks whose other accumulators leave no registers free.
+TK_INLINE void tk_gemm256_offsets(const tk_qgemm *a, const uint8_t *codes, size_t row, const int R, __m256 b[]) {
+    const size_t groups = a->kp / a->ga, per_code = a->gw / a->ga;
+    float shifts[4][16];
+    size_t until_code = per_code;
+    for (size_t g = 0; g < groups; g++) {
+        if (g % 16 == 0) tk_i4z_shifts(a, row, g, R, shifts);
+        tk_gemm256_offset(codes, shifts, g, R, b);
+        if (--until_code == 0) {
+            codes += 32;
+            until_code = per_code;
+        }
+    }
+}
+
 TK_INLINE void tk_gemm256_block(const tk_qgemm *a, size_t panel, size_t row, const int R,
-                                const int four_bit) {
+                                const int kind) {
     const size_t groups = a->kp / a->ga, per_scale = a->gw / a->ga, parts = a->ga / 32;
-    const uint8_t *w = (const uint8_t *)a->w + panel * a->kp * (four_bit ? 8 : 16);
-    const uint16_t *ws = a->wscales + panel * (a->kp / a->gw) * 16;
+    const uint8_t *w = (const uint8_t *)a->w + panel * tk_panel_bytes(a, kind);
+    const uint8_t *scales = tk_panel_scales(a, panel, kind);
+    const uint8_t *ws = scales + (kind == TK_I4Z ? TK_I4Z_FACTORS : 0);
     const int8_t *q = a->q + row * a->ldq;
     const float *as = a->scales + row * a->lds;
     const int32_t *sums = a->sums + row * a->lds;
-    const int bias = four_bit ? 8 : TK_GEMM256_BIAS_I8;
+    const int bias = kind == TK_I8 ? TK_GEMM256_BIAS_I8 : 8;
 
     __m256 acc[8], wscale0 = _mm256_setzero_ps(), wscale1 = _mm256_setzero_ps();
     TK_UNROLL
     for (int i = 0; i < 2 * R; i++) acc[i] = _mm256_setzero_ps();
+    const int separate_offsets = kind == TK_I4Z && R > 2;
+    __m256 b[8];
+    float shifts[4][16];
+    TK_UNROLL
+    for (int i = 0; i < 2 * R; i++) b[i] = _mm256_setzero_ps();
     size_t until_scale = 0;
     for (size_t g = 0; g < groups; g++) {
+        if (kind == TK_I4Z && !separate_offsets && g % 16 == 0) tk_i4z_shifts(a, row, g, R, shifts);
         __m256i dot[8];
         TK_UNROLL
         for (int r = 0; r < R; r++) {
@@ -31,7 +66,7 @@ TK_INLINE void tk_gemm256_block(const tk_qgemm *a, size_t panel, size_t row, con
             dot[2 * r + 1] = dot[2 * r];
         }
         for (size_t part = 0; part < parts; part++) {
-            if (four_bit) {
+            if (kind != TK_I8) {
                 TK_GEMM256_PART_I4(w, q, a->ldq, R, dot);
                 w += 256;
             } else {
@@ -41,9 +76,15 @@ TK_INLINE void tk_gemm256_block(const tk_qgemm *a, size_t panel, size_t row, con
             q += 32;
         }
         if (until_scale == 0) {
-            wscale0 = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)ws));
-            wscale1 = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(ws + 8)));
-            ws += 16;
+            const __m128i codes = _mm_loadu_si128((const __m128i *)ws);
+            if (kind == TK_I4Z) {
+                wscale0 = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(codes));
+                wscale1 = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(codes, 8)));
+            } else {
+                wscale0 = _mm256_cvtph_ps(codes);
+                wscale1 = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(ws + 16)));
+            }
+            ws += 32;
             until_scale = per_scale;
         }
         until_scale--;
@@ -55,6 +96,13 @@ TK_INLINE void tk_gemm256_block(const tk_qgemm *a, size_t panel, size_t row, con
             acc[2 * r + 1] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[2 * r + 1]),
                                              _mm256_mul_ps(wscale1, scale), acc[2 * r + 1]);
         }
+        if (kind == TK_I4Z && !separate_offsets) tk_gemm256_offset(ws - 16, shifts, g, R, b);
+    }
+    if (separate_offsets) tk_gemm256_offsets(a, scales + TK_I4Z_FACTORS + 16, row, R, b);
+    TK_UNROLL
+    for (int i = 0; i < 2 * R && kind == TK_I4Z; i++) {
+        const float *factors = (const float *)scales + i % 2 * 8;
+        acc[i] = _mm256_fmadd_ps(acc[i], _mm256_loadu_ps(factors), _mm256_mul_ps(b[i], _mm256_loadu_ps(factors + 16)));
     }
     TK_UNROLL
     for (int i = 0; i < 2 * R; i++) {
@@ -62,19 +110,19 @@ TK_INLINE void tk_gemm256_block(const tk_qgemm *a, size_t panel, size_t row, con
     }
 }
 
-TK_INLINE void tk_gemm256(const tk_qgemm *a, size_t panel0, size_t panel1, const int four_bit) {
+TK_INLINE void tk_gemm256(const tk_qgemm *a, size_t panel0, size_t panel1, const int kind) {
     // Enough panels to stay in the second-level cache while all row blocks pass over them.
-    const size_t chunk = tk_chunk_panels(a->kp * (four_bit ? 8 : 16));
+    const size_t chunk = tk_chunk_panels(tk_panel_bytes(a, kind));
     for (size_t first = panel0; first < panel1; first += chunk) {
         const size_t last = tk_min(first + chunk, panel1);
         for (size_t row = 0, step; row < a->rows; row += step) {
             step = tk_row_block(a->rows - row, TK_GEMM256_ROWS);
             for (size_t p = first; p < last; p++) {
                 switch (step) {
-                case 1: tk_gemm256_block(a, p, row, 1, four_bit); break;
-                case 2: tk_gemm256_block(a, p, row, 2, four_bit); break;
-                case 3: tk_gemm256_block(a, p, row, 3, four_bit); break;
-                default: tk_gemm256_block(a, p, row, 4, four_bit); break;
+                case 1: tk_gemm256_block(a, p, row, 1, kind); break;
+                case 2: tk_gemm256_block(a, p, row, 2, kind); break;
+                case 3: tk_gemm256_block(a, p, row, 3, kind); break;
+                default: tk_gemm256_block(a, p, row, 4, kind); break;
                 }
             }
         }

@@ -15,11 +15,62 @@
 #define TK_GEMM_NEON_DOTS 4
 #endif
 
+// 16 bytes as floats, without and with sign.
+TK_INLINE void tk_gemm_neon_codes(const uint8_t *codes, float32x4_t out[4]) {
+    const uint8x16_t bytes = vld1q_u8(codes);
+    const uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_u8(vget_high_u8(bytes));
+    out[0] = vcvtq_f32_u32(vmovl_u16(vget_low_u16(low)));
+    out[1] = vcvtq_f32_u32(vmovl_u16(vget_high_u16(low)));
+    out[2] = vcvtq_f32_u32(vmovl_u16(vget_low_u16(high)));
+    out[3] = vcvtq_f32_u32(vmovl_u16(vget_high_u16(high)));
+}
+
+TK_INLINE void tk_gemm_neon_signed_codes(const uint8_t *codes, float32x4_t out[4]) {
+    const int8x16_t bytes = vreinterpretq_s8_u8(vld1q_u8(codes));
+    const int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_s8(vget_high_s8(bytes));
+    out[0] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(low)));
+    out[1] = vcvtq_f32_s32(vmovl_s16(vget_high_s16(low)));
+    out[2] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(high)));
+    out[3] = vcvtq_f32_s32(vmovl_s16(vget_high_s16(high)));
+}
+
+// The end of an i4z panel: acc = fma(acc, D, b * M), b being what the offset codes give. A pass of its own, because
+// with its accumulators the block's would not fit the registers.
+TK_INLINE void tk_gemm_neon_offsets(const tk_qgemm *a, const uint8_t *scales, size_t row, const int R,
+                                    float32x4_t acc[]) {
+    const size_t groups = a->kp / a->ga, per_code = a->gw / a->ga;
+    const uint8_t *codes = scales + TK_I4Z_FACTORS + 16;
+    float32x4_t b[4 * TK_GEMM_NEON_ROWS], offset[4];
+    float shifts[TK_GEMM_NEON_ROWS][16];
+    TK_UNROLL
+    for (int i = 0; i < 4 * R; i++) b[i] = vdupq_n_f32(0);
+    TK_UNROLL
+    for (int i = 0; i < 4; i++) offset[i] = vdupq_n_f32(0);
+    size_t until_code = 0;
+    for (size_t g = 0; g < groups; g++) {
+        if (g % 16 == 0) tk_i4z_shifts(a, row, g, R, shifts);
+        if (until_code == 0) {
+            tk_gemm_neon_signed_codes(codes, offset);
+            codes += 32;
+            until_code = per_code;
+        }
+        until_code--;
+        TK_UNROLL
+        for (int i = 0; i < 4 * R; i++) b[i] = vfmaq_n_f32(b[i], offset[i % 4], shifts[i / 4][g % 16]);
+    }
+    TK_UNROLL
+    for (int i = 0; i < 4 * R; i++) {
+        const float *factors = (const float *)scales + i % 4 * 4;
+        acc[i] = vfmaq_f32(vmulq_f32(b[i], vld1q_f32(factors + 16)), acc[i], vld1q_f32(factors));
+    }
+}
+
 TK_INLINE void tk_gemm_neon_block(const tk_qgemm *a, size_t panel, size_t row, const int R,
-                                  const int four_bit) {
+                                  const int kind) {
     const size_t groups = a->kp / a->ga, per_scale = a->gw / a->ga, parts = a->ga / 32;
-    const uint8_t *w = (const uint8_t *)a->w + panel * a->kp * (four_bit ? 8 : 16);
-    const uint16_t *ws = a->wscales + panel * (a->kp / a->gw) * 16;
+    const uint8_t *w = (const uint8_t *)a->w + panel * tk_panel_bytes(a, kind);
+    const uint8_t *scales = tk_panel_scales(a, panel, kind);
+    const uint8_t *ws = scales + (kind == TK_I4Z ? TK_I4Z_FACTORS : 0);
     const int8_t *q = a->q + row * a->ldq;
     const float *as = a->scales + row * a->lds;
     const int32_t *sums = a->sums + row * a->lds;
@@ -35,7 +86,7 @@ TK_INLINE void tk_gemm_neon_block(const tk_qgemm *a, size_t panel, size_t row, c
         TK_UNROLL
         for (int i = 0; i < TK_GEMM_NEON_DOTS * R; i++) dot[i] = vdupq_n_s32(0);
         for (size_t part = 0; part < parts; part++) {
-            if (four_bit) {
+            if (kind != TK_I8) {
                 TK_GEMM_NEON_PART_I4(w, q, a->ldq, R, dot);
                 w += 256;
             } else {
@@ -45,16 +96,20 @@ TK_INLINE void tk_gemm_neon_block(const tk_qgemm *a, size_t panel, size_t row, c
             q += 32;
         }
         if (until_scale == 0) {
-            TK_UNROLL
-            for (int i = 0; i < 4; i++) wscale[i] = tk_neon_half(ws + 4 * i);
-            ws += 16;
+            if (kind == TK_I4Z) {
+                tk_gemm_neon_codes(ws, wscale);
+            } else {
+                TK_UNROLL
+                for (int i = 0; i < 4; i++) wscale[i] = tk_neon_half((const uint16_t *)ws + 4 * i);
+            }
+            ws += 32;
             until_scale = per_scale;
         }
         until_scale--;
         TK_UNROLL
         for (int r = 0; r < R; r++) {
             const float32x4_t scale = vdupq_n_f32(as[(size_t)r * a->lds + g]);
-            const int32x4_t bias = vdupq_n_s32(four_bit ? 8 * sums[(size_t)r * a->lds + g] : 0);
+            const int32x4_t bias = vdupq_n_s32(kind == TK_I8 ? 0 : 8 * sums[(size_t)r * a->lds + g]);
             TK_UNROLL
             for (int i = 0; i < 4; i++) {
 #if TK_GEMM_NEON_PAIRS
@@ -62,32 +117,33 @@ TK_INLINE void tk_gemm_neon_block(const tk_qgemm *a, size_t panel, size_t row, c
 #else
                 int32x4_t total = dot[4 * r + i];
 #endif
-                if (four_bit) total = vsubq_s32(total, bias);
+                if (kind != TK_I8) total = vsubq_s32(total, bias);
                 acc[4 * r + i] = vfmaq_f32(acc[4 * r + i], vcvtq_f32_s32(total), vmulq_f32(wscale[i], scale));
             }
         }
     }
+    if (kind == TK_I4Z) tk_gemm_neon_offsets(a, scales, row, R, acc);
     TK_UNROLL
     for (int i = 0; i < 4 * R; i++) {
         vst1q_f32(a->y + (row + (size_t)(i / 4)) * a->ldy + panel * 16 + i % 4 * 4, acc[i]);
     }
 }
 
-TK_INLINE void tk_gemm_neon(const tk_qgemm *a, size_t panel0, size_t panel1, const int four_bit) {
+TK_INLINE void tk_gemm_neon(const tk_qgemm *a, size_t panel0, size_t panel1, const int kind) {
     // Enough panels to stay in the second-level cache while all row blocks pass over them.
-    const size_t chunk = tk_chunk_panels(a->kp * (four_bit ? 8 : 16));
+    const size_t chunk = tk_chunk_panels(tk_panel_bytes(a, kind));
     for (size_t first = panel0; first < panel1; first += chunk) {
         const size_t last = tk_min(first + chunk, panel1);
         for (size_t row = 0, step; row < a->rows; row += step) {
             step = tk_row_block(a->rows - row, TK_GEMM_NEON_ROWS);
             for (size_t p = first; p < last; p++) {
                 switch (step) {
-                case 1: tk_gemm_neon_block(a, p, row, 1, four_bit); break;
+                case 1: tk_gemm_neon_block(a, p, row, 1, kind); break;
 #if TK_GEMM_NEON_ROWS >= 4
-                case 3: tk_gemm_neon_block(a, p, row, 3, four_bit); break;
-                case 4: tk_gemm_neon_block(a, p, row, 4, four_bit); break;
+                case 3: tk_gemm_neon_block(a, p, row, 3, kind); break;
+                case 4: tk_gemm_neon_block(a, p, row, 4, kind); break;
 #endif
-                default: tk_gemm_neon_block(a, p, row, 2, four_bit); break;
+                default: tk_gemm_neon_block(a, p, row, 2, kind); break;
                 }
             }
         }

@@ -119,6 +119,30 @@ TK_INLINE size_t tk_attention_hidden(const tk_attention *a, size_t row) {
     return a->window != 0 && count > a->window ? count - a->window : 0;
 }
 
+// ---- Quantised matrix products ----------------------------------------------------------------------------
+
+// Kinds of weight matrices.
+enum { TK_I8, TK_I4, TK_I4Z };
+
+// Bytes of the row factors at the start of an i4z panel's scales.
+#define TK_I4Z_FACTORS 128
+
+TK_INLINE size_t tk_panel_bytes(const tk_qgemm *a, const int kind) { return a->kp * (kind == TK_I8 ? 16 : 8); }
+
+TK_INLINE const uint8_t *tk_panel_scales(const tk_qgemm *a, size_t panel, const int kind) {
+    const size_t bytes = a->kp / a->gw * 32 + (kind == TK_I4Z ? TK_I4Z_FACTORS : 0);
+    return (const uint8_t *)a->wscales + panel * bytes;
+}
+
+// What multiplies the offset codes of 16 groups from `group` (fewer at the end), for R rows: sum * scale.
+TK_INLINE void tk_i4z_shifts(const tk_qgemm *a, size_t row, size_t group, const int R, float shifts[][16]) {
+    const size_t count = tk_min(16, a->kp / a->ga - group);
+    for (int r = 0; r < R; r++) {
+        const size_t at = (row + (size_t)r) * a->lds + group;
+        for (size_t i = 0; i < count; i++) shifts[r][i] = (float)a->sums[at + i] * a->scales[at + i];
+    }
+}
+
 extern const tk_kernels tk_kernels_scalar;
 #if TK_X86
 extern const tk_kernels tk_kernels_avx2;
@@ -126,12 +150,14 @@ extern const tk_kernels tk_kernels_avxvnni;
 extern const tk_kernels tk_kernels_avx512vnni;
 void tk_avxvnni_gemm_i8(const tk_qgemm *args, size_t panel0, size_t panel1);
 void tk_avxvnni_gemm_i4(const tk_qgemm *args, size_t panel0, size_t panel1);
+void tk_avxvnni_gemm_i4z(const tk_qgemm *args, size_t panel0, size_t panel1);
 #endif
 #if TK_ARM64
 extern const tk_kernels tk_kernels_neon;
 extern const tk_kernels tk_kernels_neon_dotprod;
 void tk_neon_dotprod_gemm_i8(const tk_qgemm *args, size_t panel0, size_t panel1);
 void tk_neon_dotprod_gemm_i4(const tk_qgemm *args, size_t panel0, size_t panel1);
+void tk_neon_dotprod_gemm_i4z(const tk_qgemm *args, size_t panel0, size_t panel1);
 #endif
 
 #endif

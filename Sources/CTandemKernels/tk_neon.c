@@ -66,17 +66,22 @@ TK_INLINE void tk_neon_part_i4(const uint8_t *w, const int8_t *q, size_t ldq, co
 #include "tk_gemm_neon.h"
 
 static void tk_neon_gemm_i8(const tk_qgemm *a, size_t panel0, size_t panel1) {
-    tk_gemm_neon(a, panel0, panel1, 0);
+    tk_gemm_neon(a, panel0, panel1, TK_I8);
 }
 
 static void tk_neon_gemm_i4(const tk_qgemm *a, size_t panel0, size_t panel1) {
-    tk_gemm_neon(a, panel0, panel1, 1);
+    tk_gemm_neon(a, panel0, panel1, TK_I4);
+}
+
+static void tk_neon_gemm_i4z(const tk_qgemm *a, size_t panel0, size_t panel1) {
+    tk_gemm_neon(a, panel0, panel1, TK_I4Z);
 }
 
 const tk_kernels tk_kernels_neon = {
     .name = "neon",
     .gemm_i8 = tk_neon_gemm_i8,
     .gemm_i4 = tk_neon_gemm_i4,
+    .gemm_i4z = tk_neon_gemm_i4z,
     TK_ROWS_MEMBERS,
 };
 
@@ -85,6 +90,7 @@ const tk_kernels tk_kernels_neon_dotprod = {
     .name = "neon-dotprod",
     .gemm_i8 = tk_neon_dotprod_gemm_i8,
     .gemm_i4 = tk_neon_dotprod_gemm_i4,
+    .gemm_i4z = tk_neon_dotprod_gemm_i4z,
     TK_ROWS_MEMBERS,
 };
 

@@ -93,11 +93,15 @@ TK_INLINE void tk_neon_dotprod_part_i4(const uint8_t *w, const int8_t *q, size_t
 #include "tk_gemm_neon.h"
 
 void tk_neon_dotprod_gemm_i8(const tk_qgemm *a, size_t panel0, size_t panel1) {
-    tk_gemm_neon(a, panel0, panel1, 0);
+    tk_gemm_neon(a, panel0, panel1, TK_I8);
 }
 
 void tk_neon_dotprod_gemm_i4(const tk_qgemm *a, size_t panel0, size_t panel1) {
-    tk_gemm_neon(a, panel0, panel1, 1);
+    tk_gemm_neon(a, panel0, panel1, TK_I4);
+}
+
+void tk_neon_dotprod_gemm_i4z(const tk_qgemm *a, size_t panel0, size_t panel1) {
+    tk_gemm_neon(a, panel0, panel1, TK_I4Z);
 }
 
 #if defined(__clang__)

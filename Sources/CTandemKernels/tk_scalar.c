@@ -78,7 +78,7 @@ static void tk_scalar_gemm_q(const tk_qgemm *a, size_t panel0, size_t panel1, in
     const size_t groups = a->kp / a->ga;
     for (size_t panel = panel0; panel < panel1; panel++) {
         const uint8_t *weights = (const uint8_t *)a->w + panel * panel_bytes;
-        const uint16_t *wscales = a->wscales + panel * (a->kp / a->gw) * 16;
+        const uint16_t *wscales = (const uint16_t *)a->wscales + panel * (a->kp / a->gw) * 16;
         for (size_t row = 0; row < a->rows; row++) {
             float acc[16] = {0};
             for (size_t g = 0; g < groups; g++) {
@@ -107,6 +107,30 @@ static void tk_scalar_gemm_i8(const tk_qgemm *a, size_t panel0, size_t panel1) {
 
 static void tk_scalar_gemm_i4(const tk_qgemm *a, size_t panel0, size_t panel1) {
     tk_scalar_gemm_q(a, panel0, panel1, 1);
+}
+
+static void tk_scalar_gemm_i4z(const tk_qgemm *a, size_t panel0, size_t panel1) {
+    for (size_t panel = panel0; panel < panel1; panel++) {
+        const uint8_t *weights = (const uint8_t *)a->w + panel * a->kp * 8;
+        const uint8_t *block = (const uint8_t *)a->wscales + panel * (TK_I4Z_FACTORS + a->kp / a->gw * 32);
+        const float *factors = (const float *)block;
+        for (size_t row = 0; row < a->rows; row++) {
+            float scaled[16] = {0}, shifted[16] = {0};
+            for (size_t g = 0; g < a->kp / a->ga; g++) {
+                const uint8_t *codes = block + TK_I4Z_FACTORS + g * a->ga / a->gw * 32;
+                const float as = a->scales[row * a->lds + g];
+                const float shift = (float)a->sums[row * a->lds + g] * as;
+                int32_t dots[16];
+                tk_scalar_dot_i4(weights + g * a->ga * 8, a->q + row * a->ldq + g * a->ga, a->ga, dots);
+                for (size_t n = 0; n < 16; n++) {
+                    scaled[n] = fmaf((float)dots[n], (float)codes[n] * as, scaled[n]);
+                    shifted[n] = fmaf((float)(int8_t)codes[16 + n], shift, shifted[n]);
+                }
+            }
+            float *y = a->y + row * a->ldy + panel * 16;
+            for (size_t n = 0; n < 16; n++) y[n] = fmaf(scaled[n], factors[n], shifted[n] * factors[16 + n]);
+        }
+    }
 }
 
 static void tk_scalar_gemm_f32(const tk_fgemm *a, size_t panel0, size_t panel1) {
@@ -328,6 +352,7 @@ const tk_kernels tk_kernels_scalar = {
     .name = "scalar",
     .gemm_i8 = tk_scalar_gemm_i8,
     .gemm_i4 = tk_scalar_gemm_i4,
+    .gemm_i4z = tk_scalar_gemm_i4z,
     .gemm_f32 = tk_scalar_gemm_f32,
     .quantize = tk_scalar_quantize,
     .rmsnorm = tk_scalar_rmsnorm,

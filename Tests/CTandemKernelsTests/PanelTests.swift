@@ -5,28 +5,21 @@ import Testing
 
 @Suite("Panel layouts")
 struct PanelTests {
-    @Test(
-        "gathering a row gives back value * scale",
-        arguments: [(8, 32), (8, 128), (8, 0), (4, 32), (4, 64), (4, 0)])
-    func gather(bitWidth: Int, group: Int) {
+    @Test("gathering a row gives back its elements", arguments: MatrixKind.allCases, [32, 64, 128, 0])
+    func gather(kind: MatrixKind, group: Int) {
         var random = Random(seed: 61)
         for (rows, columns) in [(1, 1), (16, 64), (37, 131), (20, 260)] {
             let w = QuantisedMatrix.random(
-                rows: rows, columns: columns, bits: bitWidth, group: group, using: &random)
+                rows: rows, columns: columns, kind: kind, group: group, using: &random)
+            let (panels, padded, group) = unsafe (w.panels.base, w.paddedColumns, w.group)
             for n in 0..<rows {
                 var out = [Float](repeating: .nan, count: columns)
-                if bitWidth == 4 {
-                    unsafe tk_gather_i4(
-                        w.panels.bytes.baseAddress, w.scales.halves, w.paddedColumns, w.group, n, columns,
-                        &out)
-                } else {
-                    unsafe tk_gather_i8(
-                        w.panels.bytes.baseAddress, w.scales.halves, w.paddedColumns, w.group, n, columns,
-                        &out)
+                switch kind {
+                case .i8: unsafe tk_gather_i8(panels, w.scales.halves, padded, group, n, columns, &out)
+                case .i4: unsafe tk_gather_i4(panels, w.scales.halves, padded, group, n, columns, &out)
+                case .i4z: unsafe tk_gather_i4z(panels, w.scales.base, padded, group, n, columns, &out)
                 }
-                let expected = (0..<columns).map {
-                    Float(w.values[n * columns + $0]) * w.scale(row: n, column: $0)
-                }
+                let expected = (0..<columns).map { w.element(row: n, column: $0).rounded }
                 #expect(out == expected)
             }
         }
@@ -50,8 +43,8 @@ struct PanelTests {
     @Test("int8 and int4 panels hold element (n, k) where the layout says, padding included")
     func integerLayout() {
         var random = Random(seed: 63)
-        let bytes = QuantisedMatrix.random(rows: 18, columns: 70, bits: 8, group: 32, using: &random)
-        let nibbles = QuantisedMatrix.random(rows: 18, columns: 70, bits: 4, group: 32, using: &random)
+        let bytes = QuantisedMatrix.random(rows: 18, columns: 70, kind: .i8, group: 32, using: &random)
+        let nibbles = QuantisedMatrix.random(rows: 18, columns: 70, kind: .i4, group: 32, using: &random)
         for n in 0..<32 {
             for k in 0..<128 {
                 let inside = n < 18 && k < 70

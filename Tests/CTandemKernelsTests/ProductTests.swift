@@ -40,15 +40,15 @@ struct ProductTests {
 
     @Test("every table gives the scalar table's bits", arguments: Table.all, Shape.all)
     func equalsScalar(table: Table, shape: Shape) {
-        for bitWidth in [8, 4] {
-            var random = Random(seed: UInt64(shape.columns * bitWidth))
+        for kind in MatrixKind.allCases {
+            var random = Random(seed: UInt64(shape.columns * kind.bytesPerColumn))
             let w = QuantisedMatrix.random(
-                rows: shape.rows, columns: shape.columns, bits: bitWidth, group: shape.group, using: &random)
+                rows: shape.rows, columns: shape.columns, kind: kind, group: shape.group, using: &random)
             for rows in Self.rowCounts {
                 let x = activations(shape, rows: rows, paddedColumns: w.paddedColumns, &random)
                 #expect(
                     bits(table.product(x, w)) == bits(Table.scalar.product(x, w)),
-                    "int\(bitWidth), \(rows) rows")
+                    "\(kind), \(rows) rows")
             }
         }
     }
@@ -57,8 +57,8 @@ struct ProductTests {
     func independence(table: Table) {
         var random = Random(seed: 7)
         let shape = Shape(rows: 100, columns: 320, group: 64, activationGroup: 64)
-        for bitWidth in [8, 4] {
-            let w = QuantisedMatrix.random(rows: 100, columns: 320, bits: bitWidth, group: 64, using: &random)
+        for kind in MatrixKind.allCases {
+            let w = QuantisedMatrix.random(rows: 100, columns: 320, kind: kind, group: 64, using: &random)
             let x = activations(shape, rows: 17, paddedColumns: w.paddedColumns, &random)
             let whole = table.product(x, w)
             let width = w.panelCount * 16
@@ -79,10 +79,10 @@ struct ProductTests {
 
     @Test("the scalar table agrees with double precision", arguments: Shape.all)
     func accuracy(shape: Shape) {
-        for bitWidth in [8, 4] {
+        for kind in MatrixKind.allCases {
             var random = Random(seed: 99)
             let w = QuantisedMatrix.random(
-                rows: shape.rows, columns: shape.columns, bits: bitWidth, group: shape.group, using: &random)
+                rows: shape.rows, columns: shape.columns, kind: kind, group: shape.group, using: &random)
             let x = activations(shape, rows: 3, paddedColumns: w.paddedColumns, &random)
             let y = Table.scalar.product(x, w)
             for row in 0..<3 {
@@ -93,14 +93,12 @@ struct ProductTests {
                         let activation =
                             Double(x.q[row * x.paddedColumns + k])
                             * Double(x.scales[row * x.groups + k / x.group])
-                        let term =
-                            activation * Double(w.values[n * shape.columns + k])
-                            * Double(w.scale(row: n, column: k))
-                        exact += term
-                        magnitude += abs(term)
+                        let weight = w.element(row: n, column: k)
+                        exact += activation * weight.exact
+                        magnitude += abs(activation) * weight.magnitude
                     }
                     let error = abs(Double(y[row * w.panelCount * 16 + n]) - exact)
-                    #expect(error <= magnitude * 1e-6, "int\(bitWidth) row \(row), output \(n)")
+                    #expect(error <= magnitude * 1e-6, "\(kind) row \(row), output \(n)")
                 }
                 for n in shape.rows..<w.panelCount * 16 { #expect(y[row * w.panelCount * 16 + n] == 0) }
             }
@@ -116,15 +114,21 @@ struct ProductTests {
             Int8(truncatingIfNeeded: random.next() % 3 == 0 ? 128 : random.next())
         }
         let nibbles = bytes.map { Int8((Int($0) & 15) - 8) }
-        for (bitWidth, values) in [(8, bytes), (4, nibbles)] {
-            let w = QuantisedMatrix(rows: 32, columns: 256, bits: bitWidth, group: 32, values: values) {
-                n, g in
-                scales[(n * 3 + g) % scales.count]
-            }
+        let floats = random.wildFloats(64)
+        for kind in MatrixKind.allCases {
+            let factors: GroupFactors =
+                kind == .i4z
+                ? .codes(
+                    { n, g in (UInt8(truncatingIfNeeded: n * 85 + g), Int8(truncatingIfNeeded: n * 64 - g)) },
+                    row: { (floats[$0], floats[32 + $0]) })
+                : .scales { n, g in scales[(n * 3 + g) % scales.count] }
+            let w = QuantisedMatrix(
+                rows: 32, columns: 256, kind: kind, group: 32, values: kind == .i8 ? bytes : nibbles,
+                factors: factors)
             let x = Table.scalar.quantize(
                 random.floats(5 * 256) + random.wildFloats(256), rows: 6, columns: 256, paddedColumns: 256,
                 group: 32)
-            #expect(bits(table.product(x, w)) == bits(Table.scalar.product(x, w)), "int\(bitWidth)")
+            #expect(bits(table.product(x, w)) == bits(Table.scalar.product(x, w)), "\(kind)")
         }
     }
 }

@@ -23,8 +23,12 @@
 //   i4   N16K4:  element (n, k) in byte    (n/16)*kp*8  + (k/8)*64 + (n%16)*4 + k%4,
 //                low nibble when (k%8) < 4, else high nibble; stored as value + 8, value in -8...7
 //                (a padding element stores value 0, that is nibble 8)
+//   i4z N16K4:   nibbles as i4
 //   scales f16:  scale of (n, group g) at half (n/16)*(kp/gw)*16 + g*16 + n%16 ; g = k / gw
-// For i8 and i4, kp is K rounded up to a multiple of max(64, gw). gw is 32, 64, 128 or kp ("row").
+//   scales i4z:  128 + kp/gw*32 bytes a panel: 16 float factors D, 16 float factors M (by n%16), then for each
+//                group 16 scale codes s (unsigned bytes) and 16 offset codes o (signed bytes), by n%16
+// The element of an i8 or i4 matrix is value * scale, of an i4z matrix (value * s) * D + o * M.
+// For i8, i4 and i4z, kp is K rounded up to a multiple of max(64, gw). gw is 32, 64, 128 or kp ("row").
 //
 // THREAD SAFETY. All functions are pure: they touch only what their arguments point to. None allocates, none
 // keeps state, none fails; the caller guarantees sizes and alignment (64 bytes for weights, 4 for the rest).
@@ -51,8 +55,8 @@ typedef struct tk_qgemm {
     const int32_t *sums;   ///< sums of q over each group [rows, lds]
     size_t lds;            ///< elements between rows of `scales` and of `sums`, >= kp/ga
     size_t rows;           ///< number of activation rows, >= 1
-    const void *w;         ///< panels, i8 or i4 N16K4, 64-byte aligned
-    const uint16_t *wscales;  ///< f16 weight scales
+    const void *w;         ///< panels, i8, i4 or i4z N16K4, 64-byte aligned
+    const void *wscales;   ///< weight scales: f16, or the blocks of i4z; 64-byte aligned
     size_t kp;             ///< padded K
     size_t ga;             ///< activation group: 32, 64 or 128; divides kp
     size_t gw;             ///< weight group: a multiple of ga; divides kp
@@ -106,6 +110,13 @@ typedef struct tk_kernels {
     /// (float)wscales[n, i*ga/gw]. The product wscale * ascale_i is rounded once to float.
     void (*gemm_i8)(const tk_qgemm *args, size_t panel0, size_t panel1);
     void (*gemm_i4)(const tk_qgemm *args, size_t panel0, size_t panel1);
+
+    /// y[r, n] = fma(a, D, b * M) with the row factors D and M of n, where
+    ///   a = sum over groups i (in order) of fma((float)dot_i, (float)s * ascale_i, a), starting at +0, and
+    ///   b = sum over groups i (in order) of fma((float)o, (float)sum_i * ascale_i, b), starting at +0.
+    /// dot_i is the exact integer dot product over the group's `ga` elements, sum_i the sum of its activations
+    /// (args->sums), s and o are the codes of (n, i*ga/gw). Products inside fma's arguments are rounded once.
+    void (*gemm_i4z)(const tk_qgemm *args, size_t panel0, size_t panel1);
 
     /// y[r, n] = acc after acc = fma(x[r, k], w[n, k], acc) for k = 0 ..< K, acc starting at +0.
     void (*gemm_f32)(const tk_fgemm *args, size_t panel0, size_t panel1);
@@ -201,15 +212,17 @@ void tk_rope_frequencies(float base, size_t half, float *out);
 /// only, then rounded to float, and so is their product with factor. NaN where |a_i| >= 2^50.
 void tk_rope_row(size_t position, const float *freq, size_t half, float factor, float *out);
 
-/// Row n of a matrix in panel layout as k floats (value * scale, one rounding).
+/// Row n of a matrix in panel layout as k floats: value * scale, rounded once; for i4z (value * s) * D + o * M,
+/// both products (value * s is exact) and their sum rounded.
 void tk_gather_f32(const float *w, size_t kp, size_t n, size_t k, float *out);
 void tk_gather_i8(const void *w, const uint16_t *wscales, size_t kp, size_t gw, size_t n, size_t k,
                   float *out);
 void tk_gather_i4(const void *w, const uint16_t *wscales, size_t kp, size_t gw, size_t n, size_t k,
                   float *out);
+void tk_gather_i4z(const void *w, const void *wscales, size_t kp, size_t gw, size_t n, size_t k, float *out);
 
 /// Lays `rows` (<= 16) rows of plain int8 values [rows, ldv] (values in -127...127 / -8...7, k valid
-/// columns) out as one panel of kp*16 (i8) or kp*8 (i4) bytes; missing rows and columns become zero values.
+/// columns) out as one panel of kp*16 (i8) or kp*8 (i4, i4z) bytes; missing rows and columns become zero values.
 void tk_pack_panel_i8(const int8_t *values, size_t ldv, size_t rows, size_t k, size_t kp, uint8_t *panel);
 void tk_pack_panel_i4(const int8_t *values, size_t ldv, size_t rows, size_t k, size_t kp, uint8_t *panel);
 void tk_pack_panel_f32(const float *values, size_t ldv, size_t rows, size_t k, float *panel);

@@ -114,13 +114,13 @@ struct Table: Sendable, CustomTestStringConvertible {
                             ldq: x.paddedColumns,
                             scales: scales.baseAddress?.advanced(by: rows.lowerBound * x.groups),
                             sums: sums.baseAddress?.advanced(by: rows.lowerBound * x.groups), lds: x.groups,
-                            rows: rows.count, w: w.panels.bytes.baseAddress, wscales: w.scales.halves,
+                            rows: rows.count, w: w.panels.bytes.baseAddress, wscales: w.scales.base,
                             kp: w.paddedColumns, ga: x.group, gw: w.group, y: y.baseAddress,
                             ldy: w.panelCount * 16)
-                        if w.bits == 4 {
-                            unsafe kernels.gemm_i4(&arguments, panels.lowerBound, panels.upperBound)
-                        } else {
-                            unsafe kernels.gemm_i8(&arguments, panels.lowerBound, panels.upperBound)
+                        switch w.kind {
+                        case .i8: unsafe kernels.gemm_i8(&arguments, panels.lowerBound, panels.upperBound)
+                        case .i4: unsafe kernels.gemm_i4(&arguments, panels.lowerBound, panels.upperBound)
+                        case .i4z: unsafe kernels.gemm_i4z(&arguments, panels.lowerBound, panels.upperBound)
                         }
                     }
                 }

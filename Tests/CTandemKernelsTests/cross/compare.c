@@ -87,12 +87,24 @@ static void check(int good, const tk_kernels *table, const char *what, size_t a,
     if (failures++ < 20) printf("FAIL %s %s (%zu, %zu, %zu)\n", table->name, what, a, b, c);
 }
 
+enum kind { I8, I4, I4Z };
+
+static void gemm(const tk_kernels *table, enum kind kind, const tk_qgemm *args, size_t first, size_t last) {
+    switch (kind) {
+    case I8: table->gemm_i8(args, first, last); break;
+    case I4: table->gemm_i4(args, first, last); break;
+    case I4Z: table->gemm_i4z(args, first, last); break;
+    }
+}
+
 static void compare_gemm(const tk_kernels *scalar, const tk_kernels *table, size_t n, size_t k, size_t rows,
-                         size_t ga, size_t gw, int four_bit, int wild) {
+                         size_t ga, size_t gw, enum kind kind, int wild) {
+    const int four_bit = kind != I8;
     const size_t unit = gw == 0 ? 64 : gw > 64 ? gw : 64;
     const size_t kp = (k + unit - 1) / unit * unit, panels = (n + 15) / 16;
     if (gw == 0) gw = kp;
-    const size_t panel_bytes = four_bit ? kp * 8 : kp * 16, scale_count = panels * (kp / gw) * 16;
+    const size_t panel_bytes = four_bit ? kp * 8 : kp * 16;
+    const size_t scale_bytes = panels * (kp / gw * 32 + (kind == I4Z ? 128 : 0));
     uint8_t *w = allocate(panels * panel_bytes);
     int8_t *values = allocate(16 * k);
     for (size_t p = 0; p < panels; p++) {
@@ -109,9 +121,13 @@ static void compare_gemm(const tk_kernels *scalar, const tk_kernels *table, size
             tk_pack_panel_i8(values, k, valid, k, kp, w + p * panel_bytes);
         }
     }
-    uint16_t *ws = allocate(scale_count * 2);
-    for (size_t i = 0; i < scale_count; i++) {
-        ws[i] = wild ? (uint16_t)random_u32() : tk_f16_from_f32(random_unit() * 0.02f);
+    uint16_t *ws = allocate(scale_bytes);
+    for (size_t i = 0; i < scale_bytes / 2; i++) {
+        ws[i] = wild || kind == I4Z ? (uint16_t)random_u32() : tk_f16_from_f32(random_unit() * 0.02f);
+    }
+    for (size_t p = 0; kind == I4Z && p < panels; p++) {
+        float *factors = (float *)ws + p * (kp / gw * 8 + 32);
+        for (size_t i = 0; i < 32; i++) factors[i] = wild && i % 5 == 0 ? NAN : random_unit() * 0.001f;
     }
     float *x = wild ? wild_floats(rows * k) : random_floats(rows * k);
     if (!wild) {
@@ -129,14 +145,13 @@ static void compare_gemm(const tk_kernels *scalar, const tk_kernels *table, size
           table, "quantize", rows, k, ga);
 
     tk_qgemm args = {q, kp, as, sums, groups, rows, w, ws, kp, ga, gw, y, ldy};
-    void (*reference)(const tk_qgemm *, size_t, size_t) = four_bit ? scalar->gemm_i4 : scalar->gemm_i8;
-    void (*tested)(const tk_qgemm *, size_t, size_t) = four_bit ? table->gemm_i4 : table->gemm_i8;
-    reference(&args, 0, panels);
+    gemm(scalar, kind, &args, 0, panels);
     args.y = y2;
     memset(y2, 0x55, rows * ldy * 4);
-    tested(&args, 0, panels / 2);
-    tested(&args, panels / 2, panels);
-    check(same_floats(y, y2, rows * ldy), table, four_bit ? "gemm_i4" : "gemm_i8", n, k, rows * 1000 + ga);
+    gemm(table, kind, &args, 0, panels / 2);
+    gemm(table, kind, &args, panels / 2, panels);
+    check(same_floats(y, y2, rows * ldy), table, kind == I8 ? "gemm_i8" : kind == I4 ? "gemm_i4" : "gemm_i4z", n, k,
+          rows * 1000 + ga);
     free(w), free(values), free(ws), free(x), free(q), free(q2), free(as), free(as2), free(sums), free(sums2);
     free(y), free(y2);
 }
@@ -267,20 +282,19 @@ static void compare(const tk_kernels *scalar, const tk_kernels *table) {
     static const size_t groups[] = {32, 64, 128};
     for (size_t rows = 1; rows <= 17; rows++) {
         for (size_t gi = 0; gi < 3; gi++) {
-            for (int four_bit = 0; four_bit < 2; four_bit++) {
+            for (enum kind kind = I8; kind <= I4Z; kind++) {
                 const size_t ga = groups[gi];
-                compare_gemm(scalar, table, 40, 200, rows, ga, ga, four_bit, 0);
-                compare_gemm(scalar, table, 16, 64, rows, ga, ga, four_bit, rows % 2 == 0);
-                compare_gemm(scalar, table, 5, 3, rows, ga, ga, four_bit, 1);
-                if (ga <= 64) compare_gemm(scalar, table, 33, 384, rows, ga, 0, four_bit, 0);
-                if (ga <= 64) compare_gemm(scalar, table, 33, 256, rows, ga, 128, four_bit, 0);
+                compare_gemm(scalar, table, 40, 200, rows, ga, ga, kind, 0);
+                compare_gemm(scalar, table, 16, 64, rows, ga, ga, kind, rows % 2 == 0);
+                compare_gemm(scalar, table, 5, 3, rows, ga, ga, kind, 1);
+                if (ga <= 64) compare_gemm(scalar, table, 33, 384, rows, ga, 0, kind, 0);
+                if (ga <= 64) compare_gemm(scalar, table, 33, 256, rows, ga, 128, kind, 0);
             }
         }
         compare_gemm_f32(scalar, table, rows * 7, 13 + rows, rows);
         compare_gemm_f32(scalar, table, 80, 64, rows);
     }
-    compare_gemm(scalar, table, 70, 2048, 40, 64, 64, 0, 0);
-    compare_gemm(scalar, table, 70, 2048, 40, 64, 64, 1, 0);
+    for (enum kind kind = I8; kind <= I4Z; kind++) compare_gemm(scalar, table, 70, 2048, 40, 64, 64, kind, 0);
     for (size_t n = 1; n <= 100; n++) {
         compare_vectors(scalar, table, n, 0);
         compare_vectors(scalar, table, n, 1);
