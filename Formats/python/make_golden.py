@@ -19,7 +19,7 @@ import lz4.block
 
 from tandem_file import xxh64
 
-CODES = {"f32": 0, "n16k1.f32": 16, "n16k4.i8": 17, "n16k4.i4": 18}
+CODES = {"f32": 0, "n16k1.f32": 16, "n16k4.i8": 17, "n16k4.i4": 18, "n16k4.i4z": 19}
 BLOCK = 1 << 20
 
 
@@ -35,6 +35,59 @@ class Numbers:
 
 
 # ---- Tensors -------------------------------------------------------------------------------------------------------
+
+
+def rounded(format, value):
+    """A number as a float of another size holds it."""
+    return struct.unpack(format, struct.pack(format, value))[0]
+
+
+def random_factor(numbers):
+    return (1 + numbers.next(1023) / 1024) * 2.0 ** -(numbers.next(20) + 1)
+
+
+class Scales:
+    """f16 scales of one tensor, filled group by group."""
+
+    def __init__(self, panels, kp, group, numbers):
+        self.groups, self.group, self.numbers = kp // group, group, numbers
+        self.factors = [0.0] * (panels * self.groups * 16)
+
+    def begin(self, n, k):
+        self.factor = rounded("<e", random_factor(self.numbers))
+        self.factors[n // 16 * self.groups * 16 + k // self.group * 16 + n % 16] = self.factor
+
+    def element(self, integer):
+        return integer * self.factor
+
+    def bytes(self):
+        return struct.pack(f"<{len(self.factors)}e", *self.factors)
+
+
+class Codes:
+    """Row factors, scale codes and offset codes of one tensor, filled group by group."""
+
+    def __init__(self, panels, kp, group, numbers):
+        self.block, self.group, self.numbers = 128 + kp // group * 32, group, numbers
+        self.data = bytearray(panels * self.block)
+
+    def begin(self, n, k):
+        start = n // 16 * self.block
+        if k == 0:
+            self.d, self.m = (rounded("<f", random_factor(self.numbers) * (1 + self.numbers.next(1 << 20) / (1 << 20)))
+                              for _ in range(2))
+            struct.pack_into("<f", self.data, start + n % 16 * 4, self.d)
+            struct.pack_into("<f", self.data, start + 64 + n % 16 * 4, self.m)
+        self.s, self.o = self.numbers.next(256), self.numbers.next(256) - 128
+        at = start + 128 + k // self.group * 32 + n % 16
+        struct.pack_into("<B", self.data, at, self.s)
+        struct.pack_into("<b", self.data, at + 16, self.o)
+
+    def element(self, integer):
+        return rounded("<f", rounded("<f", integer * self.s * self.d) + rounded("<f", self.o * self.m))
+
+    def bytes(self):
+        return bytes(self.data)
 
 
 def make_tensor(name, rows, columns, encoding, group, numbers):
@@ -56,23 +109,22 @@ def make_tensor(name, rows, columns, encoding, group, numbers):
         group = kp if group == "row" else group
         low, count = (-127, 255) if encoding == "n16k4.i8" else (-8, 16)
         data = bytearray(panels * 16 * kp) if encoding == "n16k4.i8" else bytearray(b"\x88" * (panels * 8 * kp))
-        factors = [0.0] * (panels * (kp // group) * 16)
+        shifted = encoding == "n16k4.i4z"
+        scales = Codes(panels, kp, group, numbers) if shifted else Scales(panels, kp, group, numbers)
         values = [[0.0] * columns for _ in range(rows)]
         for n in range(rows):
             for k in range(columns):
-                at = n // 16 * (kp // group) * 16 + k // group * 16 + n % 16
                 if k % group == 0:
-                    factor = (1 + numbers.next(1023) / 1024) * 2.0 ** -(numbers.next(20) + 1)
-                    (factors[at],) = struct.unpack("<e", struct.pack("<e", factor))
+                    scales.begin(n, k)
                 integer = low + numbers.next(count)
-                values[n][k] = integer * factors[at]
+                values[n][k] = scales.element(integer)
                 if encoding == "n16k4.i8":
                     data[n // 16 * 16 * kp + k // 4 * 64 + n % 16 * 4 + k % 4] = integer % 256
                 else:
                     byte = n // 16 * 8 * kp + k // 8 * 64 + n % 16 * 4 + k % 4
                     shift = 0 if k % 8 < 4 else 4
                     data[byte] = data[byte] & ~(15 << shift) | (integer + 8) << shift
-        scales = struct.pack(f"<{len(factors)}e", *factors)
+        scales = scales.bytes()
     return {"name": name, "rows": rows, "columns": columns, "encoding": encoding, "group_size": group,
             "data": bytes(data), "scales": scales, "values": values}
 
@@ -161,8 +213,10 @@ def build(spec, patch=None, order=("string_table", "chunk_table", "tensor_table"
     if not isinstance(manifest, bytes):
         manifest = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
+    features = spec.get("features", 0) | (2 if any(record["encoding"] >= 19 for record in tensor_records) else 0)
     header = {
-        "version_major": 1, "version_minor": 0, "header_size": header_size, "required_features": 0,
+        "version_major": 1, "version_minor": 1 if features else 0, "header_size": header_size,
+        "required_features": features,
         "optional_features": 0, "chunk_record_size": chunk_record, "tensor_record_size": tensor_record,
         "chunk_count": len(chunk_records), "tensor_count": len(tensor_records),
         "reserved": bytes(header_size - 8 - 152)}
@@ -269,6 +323,8 @@ def good_files():
     for group in (32, 64, 128, "row"):
         yield f"single-i8-{group}", single("n16k4.i8", group, codec="raw" if group == 64 else "lz4"), {}
         yield f"single-i4-{group}", single("n16k4.i4", group, codec="raw" if group == 32 else "lz4"), {}
+        yield f"single-i4z-{group}", single("n16k4.i4z", group, codec="raw" if group == 128 else "lz4"), {}
+    yield "single-i4z-wide", single("n16k4.i4z", 32, hidden_size=70, vocabulary_size=33), {}
     yield "single-i4-row-wide", single("n16k4.i4", "row", hidden_size=70, vocabulary_size=33), {}
     yield "single-untied", single("n16k4.i8", 32, tied_embeddings=False), {}
     yield "pair", double("pair", ("n16k4.i8", 64), ("n16k1.f32", 0), tied=True), {}
@@ -343,6 +399,7 @@ def bad_files():
         yield f"header-size-{name}", bytes(data), "invalid", "header.header_size"
     yield flipped("header-bit", 150, "header")
     yield patched("required-feature", "header.required_features", 1 << 40, "features")
+    yield patched("required-feature-reserved", "header.required_features", 1 << 2, "features")
     yield patched("file-size-huge", "header.file_size", 1 << 62, "truncated")
     yield patched("file-size-overflow", "header.file_size", 1 << 63)
     yield patched("header-reserved", "header.reserved", bytes(31) + b"\1")
@@ -509,6 +566,12 @@ def bad_files():
     yield patched("tensor-flags", "tensors[2].flags", 0x80000000)
     yield patched("tensor-reserved", "tensors[2].reserved", b"\1" + bytes(23))
     yield patched("tensor-encoding", "tensors[2].encoding", 1)
+    codes = single("n16k4.i4z", 32, **TINY)
+    yield patched("tensor-codes-unannounced", "header.required_features", 0, reported="tensors[0].encoding", spec=codes)
+    yield patched("tensor-codes-encoding", "tensors[2].encoding", 20, spec=codes)
+    yield patched("tensor-codes-factors", "tensors[2].scales_length", 64, spec=codes)
+    yield patched("tensor-codes-as-scales", "tensors[2].encoding", 18, reported="tensors[2].scales_length", spec=codes)
+    yield patched("tensor-codes-group", "tensors[2].group_size", 16, spec=codes)
     yield patched("tensor-rows-zero", "tensors[2].rows", 0)
     yield patched("tensor-rows-limit", "tensors[2].rows", (1 << 24) + 1)
     yield patched("tensor-rows-overflow", "tensors[2].rows", 1 << 63)

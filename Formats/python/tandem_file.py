@@ -23,7 +23,8 @@ HEADER_SIZE, CHUNK_RECORD_SIZE, TENSOR_RECORD_SIZE = 192, 64, 96
 MAX_RECORDS, MAX_TEXT, MAX_DIMENSION = 65536, 16 << 20, 1 << 24
 BLOCK = 1 << 20
 CODECS = {0: "raw", 1: "lz4"}
-ENCODINGS = {0: "f32", 16: "n16k1.f32", 17: "n16k4.i8", 18: "n16k4.i4"}
+ENCODINGS = {0: "f32", 16: "n16k1.f32", 17: "n16k4.i8", 18: "n16k4.i4", 19: "n16k4.i4z"}
+MINOR, ARCHITECTURE, ASYMMETRIC = 1, 1, 2  # the minor version described here; bits of required_features
 LAYER_PARTS = ["attn_norm", "q", "k", "v", "o", "mlp_norm", "gate", "up", "down"]
 
 
@@ -99,7 +100,8 @@ def layout(encoding, rows, columns, group):
         return (rows if encoding == "f32" else 16 * panels) * columns * 4, 0
     if group not in (32, 64, 128, kp):
         raise ValueError("group_size", f"{group} is not 32, 64, 128 or {kp}")
-    return panels * kp * (16 if encoding == "n16k4.i8" else 8), 32 * panels * (kp // group)
+    factors = 128 if encoding == "n16k4.i4z" else 0
+    return panels * kp * (16 if encoding == "n16k4.i8" else 8), panels * (factors + 32 * (kp // group))
 
 
 def decode_tensor(encoding, rows, columns, group, data, scales):
@@ -119,8 +121,22 @@ def decode_tensor(encoding, rows, columns, group, data, scales):
         halves = numpy.stack([pairs & 15, pairs >> 4], axis=3)
         values = halves.transpose(0, 2, 1, 3, 4).astype("i1") - 8
     values = values.reshape(panels * 16, kp).astype("f4")
+    if encoding == "n16k4.i4z":
+        return apply_codes(values, group, scales)[:rows, :columns]
     factors = numpy.frombuffer(scales, "<f2").astype("f4").reshape(panels, kp // group, 16).transpose(0, 2, 1)
     return (values * factors.reshape(panels * 16, kp // group).repeat(group, axis=1))[:rows, :columns]
+
+
+def apply_codes(values, group, scales):
+    """Elements of `n16k4.i4z` [rows, kp] from the 4-bit values; products and sum round to float32."""
+    panels, groups = len(values) // 16, values.shape[1] // group
+    blocks = numpy.frombuffer(scales, "u1").reshape(panels, 128 + 32 * groups)
+    # [panel, factor, row] -> [factor, row]; [panel, group, code, row] -> [code, row, group]
+    factors = blocks[:, :128].copy().view("<f4").reshape(panels, 2, 16).transpose(1, 0, 2).reshape(2, panels * 16, 1)
+    codes = blocks[:, 128:].reshape(panels, groups, 2, 16).transpose(2, 0, 3, 1).reshape(2, panels * 16, groups)
+    s = codes[0].astype("f4").repeat(group, axis=1)
+    o = codes[1].astype("i1").astype("f4").repeat(group, axis=1)
+    return (values * s) * factors[0] + o * factors[1]
 
 
 # ---- The file ------------------------------------------------------------------------------------------------------
@@ -167,7 +183,7 @@ class TandemFile:
         (checksum,) = struct.unpack_from("<Q", data, header_size - 8)
         if checksum != xxh64(data[: header_size - 8]):
             raise TandemError("checksum", "header", header_size - 8, "the file is damaged")
-        if required:
+        if required & ~(ARCHITECTURE | ASYMMETRIC):
             raise TandemError("features", "header.required_features", 24, f"{required:#x}")
         if file_size >= 1 << 63:
             raise TandemError("invalid", "header.file_size", 16, f"{file_size} is larger than any file")
@@ -175,13 +191,13 @@ class TandemFile:
             raise TandemError("truncated", "header.file_size", 16, f"{file_size} expected, {size} present")
         if file_size < size:
             raise TandemError("invalid", "header.file_size", 16, f"{file_size}, but there are {size} bytes")
-        if minor == 0 and any(data[152 : header_size - 8]):
+        if minor <= MINOR and any(data[152 : header_size - 8]):
             raise TandemError("invalid", "header.reserved", 152, "not zero")
-        header = {"minor": minor, "size": header_size, "file_size": file_size}
+        header = {"minor": minor, "size": header_size, "file_size": file_size, "required": required}
 
         for kind, at, least in (("chunk", 136, CHUNK_RECORD_SIZE), ("tensor", 140, TENSOR_RECORD_SIZE)):
             (value,) = struct.unpack_from("<I", data, at)
-            if value < least or value > 4096 or value % 8 or (minor == 0 and value != least):
+            if value < least or value > 4096 or value % 8 or (minor <= MINOR and value != least):
                 raise TandemError("invalid", f"header.{kind}_record_size", at, f"{value}")
             header[f"{kind}_record_size"] = value
         for kind, at in (("chunk", 144), ("tensor", 148)):
@@ -245,7 +261,7 @@ class TandemFile:
                 fail("codec", 40, f"{codec} is unknown")
             if flags:
                 fail("flags", 44, f"{flags} must be 0")
-            if self.header["minor"] == 0 and any(table[base + 56 : base + 64]):
+            if self.header["minor"] <= MINOR and any(table[base + 56 : base + 64]):
                 fail("reserved", 56, "not zero")
             if first != tensors:
                 fail("first_tensor", 48, f"{first} must be {tensors}")
@@ -303,10 +319,12 @@ class TandemFile:
                     fail("chunk", 12, f"{owner}, but chunk {chunk_index} lists this tensor")
                 if flags:
                     fail("flags", 68, f"{flags} must be 0")
-                if self.header["minor"] == 0 and any(table[base + 72 : base + 96]):
+                if self.header["minor"] <= MINOR and any(table[base + 72 : base + 96]):
                     fail("reserved", 72, "not zero")
                 if encoding not in ENCODINGS:
                     fail("encoding", 8, f"{encoding} is unknown")
+                if encoding >= 19 and not self.header["required"] & ASYMMETRIC:
+                    fail("encoding", 8, f"{encoding}, but the header does not announce the feature")
                 try:
                     expected = layout(ENCODINGS[encoding], rows, columns, group)
                 except ValueError as error:

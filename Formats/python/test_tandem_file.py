@@ -3,6 +3,7 @@
 
 import csv
 import os
+import struct
 import subprocess
 import sys
 
@@ -69,7 +70,15 @@ def test_worked_example():
     assert tandem_file.layout("n16k4.i4", 20, 70, 32) == (2048, 256)
     decoded = tandem_file.decode_tensor("n16k4.i4", 20, 70, 32, bytes(data), bytes(scales))
     assert decoded[17, 45] == -2.5
-    data = bytearray(4096)
+    scales = bytearray(512)
+    struct.pack_into("<f", scales, 260, 0.0625)
+    struct.pack_into("<f", scales, 324, 0.125)
+    scales[417], scales[433] = 8, 0xFC
+    assert tandem_file.layout("n16k4.i4z", 20, 70, 32) == (2048, 512)
+    decoded = tandem_file.decode_tensor("n16k4.i4z", 20, 70, 32, bytes(data), bytes(scales))
+    assert decoded[17, 45] == -3.0 and decoded[17, 44] == -0.5 and numpy.count_nonzero(decoded) == 32
+    data, scales = bytearray(4096), bytearray(256)
+    scales[162:164] = numpy.float16(0.5).tobytes()
     data[2757] = 0xFB
     assert tandem_file.layout("n16k4.i8", 20, 70, 32) == (4096, 256)
     decoded = tandem_file.decode_tensor("n16k4.i8", 20, 70, 32, bytes(data), bytes(scales))

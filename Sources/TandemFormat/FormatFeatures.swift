@@ -28,7 +28,7 @@ public struct FormatFeatures: OptionSet, Sendable, Hashable {
 
 extension TensorEncoding {
     /// The features a reader needs for this encoding.
-    public var requiredFeatures: FormatFeatures { rawValue >= 19 ? .asymmetric : [] }
+    public var requiredFeatures: FormatFeatures { isAsymmetric ? .asymmetric : [] }
 }
 
 extension Manifest {

@@ -10,6 +10,8 @@ public enum TensorEncoding: UInt32, Sendable, CaseIterable {
     case panelI8 = 17
     /// 4-bit values in panels of 16 rows, columns interleaved by 4 (N16K4), with f16 group scales.
     case panelI4 = 18
+    /// 4-bit values as ``panelI4``; 8-bit scales and offsets per group, two f32 factors per row.
+    case panelI4Z = 19
 
     /// The name used in manifests and by `inspect`.
     public var name: String {
@@ -18,6 +20,7 @@ public enum TensorEncoding: UInt32, Sendable, CaseIterable {
         case .panelF32: "n16k1.f32"
         case .panelI8: "n16k4.i8"
         case .panelI4: "n16k4.i4"
+        case .panelI4Z: "n16k4.i4z"
         }
     }
 
@@ -28,7 +31,11 @@ public enum TensorEncoding: UInt32, Sendable, CaseIterable {
     }
 
     /// True for encodings with group scales.
-    public var isQuantized: Bool { self == .panelI8 || self == .panelI4 }
+    public var isQuantized: Bool { self == .panelI8 || self == .panelI4 || self == .panelI4Z }
+
+    /// True for encodings whose groups have an offset beside their scale; files with one announce it as a
+    /// required feature.
+    public var isAsymmetric: Bool { self == .panelI4Z }
 
     /// True for encodings stored in panels of 16 rows.
     public var isPanel: Bool { self != .f32 }

@@ -20,7 +20,7 @@ public struct TensorLayout: Sendable, Equatable {
     public let paddedColumns: Int
     /// Bytes of the elements, padding included.
     public let dataLength: Int
-    /// Bytes of the f16 scales; 0 for unquantised encodings.
+    /// Bytes of the scales, with all that belongs to them; 0 for unquantised encodings.
     public let scalesLength: Int
 
     /// Checks a shape against the format's rules.
@@ -49,7 +49,8 @@ public struct TensorLayout: Sendable, Equatable {
             }
             paddedColumns = padded
             dataLength = panels * padded * (encoding == .panelI8 ? 16 : 8)
-            scalesLength = panels * (padded / groupSize) * 16 * 2
+            // 16 rows: an f16 scale, or a scale code and an offset code.
+            scalesLength = panels * (TensorLayout.rowFactorsLength(encoding) + padded / groupSize * 32)
         } else {
             guard groupSize == 0 else {
                 throw .invalidField(
@@ -63,6 +64,10 @@ public struct TensorLayout: Sendable, Equatable {
     }
 
     static let fixedGroupSizes = [32, 64, 128]
+
+    private static func rowFactorsLength(_ encoding: TensorEncoding) -> Int {
+        encoding.isAsymmetric ? 2 * panelRows * 4 : 0
+    }
 
     /// Stored columns of a quantised row: `columns` rounded up to a multiple of 64, or of 128 for groups of
     /// 128.
@@ -80,8 +85,16 @@ public struct TensorLayout: Sendable, Equatable {
     /// Bytes of one panel's elements; 0 for plain row-major tensors.
     public var panelDataLength: Int { encoding.isPanel ? dataLength / panelCount : 0 }
 
-    /// Bytes of one panel's scales.
+    /// Bytes of one panel's scales; they are contiguous.
     public var panelScalesLength: Int { encoding.isPanel ? scalesLength / panelCount : 0 }
+
+    /// Bytes at the start of one panel's scales that hold the factors of its rows: 16 f32 factors of the scale codes,
+    /// then 16 f32 factors of the offset codes. Each group's 16 scale codes and 16 offset codes follow. 0 for
+    /// encodings without row factors.
+    public var panelRowFactorsLength: Int { TensorLayout.rowFactorsLength(encoding) }
+
+    /// Groups in a row; 0 for unquantised encodings.
+    public var groupCount: Int { groupSize > 0 ? paddedColumns / groupSize : 0 }
 
     /// The group in which activations are quantised against this matrix: the group size, or 64 for "row".
     public var activationGroup: Int {

@@ -80,7 +80,7 @@ import Testing
         let folder = try TemporaryFolder(inMemory: true)
         var random = ByteSource(seed: 77)
         var ours: [String] = []
-        for base in ["single-i4-64", "tables-first"] {
+        for base in ["single-i4-64", "single-i4z-32", "tables-first"] {
             let url = formatsFolder.appending(path: "golden/good/\(base).tandem")
             let original = FileImage(bytes: Array(try Data(contentsOf: url)))
             let (fields, manifest) = (original.fields, original.range(ofSection: HeaderLayout.manifest))

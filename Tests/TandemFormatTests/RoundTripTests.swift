@@ -8,7 +8,8 @@ import Testing
 @Suite struct RoundTripTests {
     static let encodings: [(TensorEncoding, Int)] = [
         (.panelF32, 0), (.panelI8, 32), (.panelI8, 64), (.panelI8, 128), (.panelI8, 0), (.panelI4, 32),
-        (.panelI4, 64), (.panelI4, 128), (.panelI4, 0),
+        (.panelI4, 64), (.panelI4, 128), (.panelI4, 0), (.panelI4Z, 32), (.panelI4Z, 64), (.panelI4Z, 128),
+        (.panelI4Z, 0),
     ]
 
     @Test(arguments: encodings)
@@ -20,6 +21,8 @@ import Testing
         let file = try TandemFile(path: path)
         #expect(file.fileSize == size)
         #expect(folder.names == ["a.tandem"])
+        #expect(file.minorVersion == (encoding == .panelI4Z ? 1 : 0))
+        #expect(file.requiredFeatures == (encoding == .panelI4Z ? .asymmetric : []))
         try expectSame(file, sample)
     }
 

@@ -11,6 +11,10 @@ import Testing
         #expect(four.panelCount == 2 && four.panelDataLength == 1024 && four.panelScalesLength == 128)
         let eight = try TensorLayout(encoding: .panelI8, rows: 20, columns: 70, groupSize: 32)
         #expect(eight.dataLength == 4096 && eight.scalesLength == 256)
+        let shifted = try TensorLayout(encoding: .panelI4Z, rows: 20, columns: 70, groupSize: 32)
+        #expect(shifted.paddedColumns == 128 && shifted.dataLength == 2048 && shifted.scalesLength == 512)
+        #expect(shifted.panelScalesLength == 256 && shifted.panelRowFactorsLength == 128)
+        #expect(shifted.groupCount == 4 && four.panelRowFactorsLength == 0)
     }
 
     @Test func groups() throws {
@@ -44,6 +48,7 @@ import Testing
         #expect(field(1, 0) == "columns" && field(1, Int.max) == "columns" && field(1, Int.min) == "columns")
         #expect(field(1 << 24, 1 << 24) == nil)
         #expect(field(1 << 24, 1 << 24, .panelI8, 32) == nil)
+        #expect(field(1 << 24, 1 << 24, .panelI4Z, 32) == nil)
         #expect(field(1, 1, .f32, 64) == "group_size")
     }
 

@@ -49,7 +49,8 @@ extension TandemWriter {
         tensor?.dataLength += bytes.count
     }
 
-    /// Appends f16 scales; calls may come before, between and after those of ``appendData(_:)``.
+    /// Appends scales, as they stand in their region; calls may come before, between and after those of
+    /// ``appendData(_:)``.
     public func appendScales(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {
         guard let open = tensor else { throw .misuse("appendScales outside of a tensor") }
         guard open.scales.count + bytes.count <= open.layout.scalesLength else {
