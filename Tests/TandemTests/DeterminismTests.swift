@@ -14,7 +14,7 @@ import Testing
     static let cases: [Case] = {
         let formats: [WeightFormat] = [
             .float, .int8(group: 32), .int8(group: 64), .int8(group: 128), .int8(group: 0), .int4(group: 32),
-            .int4(group: 64), .int4(group: 0),
+            .int4(group: 64), .int4(group: 0), .int4z(group: 32), .int4z(group: 128), .int4z(group: 0),
         ]
         var cases: [Case] = []
         for recipe in [ModelRecipe.tandem, .tandemDeep] {
@@ -24,6 +24,7 @@ import Testing
         }
         cases.append(Case(recipe: ModelRecipe.wide.stored(as: .int8(group: 64)), cache: .f16))
         cases.append(Case(recipe: ModelRecipe.wide.stored(as: .int4(group: 32)), cache: .f32))
+        cases.append(Case(recipe: ModelRecipe.wide.stored(as: .int4z(group: 32)), cache: .f16))
         cases.append(Case(recipe: .wide, cache: .f32))
         for (index, recipe) in ModelRecipe.architectures.enumerated() {
             cases.append(

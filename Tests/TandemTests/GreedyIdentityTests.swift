@@ -10,6 +10,7 @@ import Testing
         .tandemEqual.stored(as: .int8(group: 32)), .pair,
         .pairNear.stored(as: .int8(group: 0)), .pairEqual, .pairEqual.stored(as: .int4(group: 32)),
         .everythingTandem.stored(as: .int8(group: 64)), .everythingPair, .postTandem,
+        .tandemNear.stored(as: .int4z(group: 32)),
     ]
 
     static let penalties: [(repeatPenalty: Float, presence: Float, frequency: Float, window: Int)] = [

@@ -68,8 +68,8 @@ import Testing
 
     static let formats: [WeightFormat] = [
         .int8(group: 32), .int8(group: 64), .int8(group: 128), .int8(group: 0), .int4(group: 32),
-        .int4(group: 64),
-        .int4(group: 0),
+        .int4(group: 64), .int4(group: 0), .int4z(group: 32), .int4z(group: 64), .int4z(group: 128),
+        .int4z(group: 0),
     ]
 
     /// The bound has two parts: the reference that also rounds activations to int8 differs only where a value falls
@@ -100,7 +100,7 @@ import Testing
         let size = deviation(exact)
         let close = meanDifference(actual, same) / size
         let far = meanDifference(actual, exact) / size
-        #expect(close < 0.004, "\(what): \(close) of the deviation from the reference with int8 activations")
+        #expect(close < 0.01, "\(what): \(close) of the deviation from the reference with int8 activations")
         #expect(far < 0.05, "\(what): \(far) of the deviation from the reference with exact activations")
     }
 

@@ -21,28 +21,32 @@ struct Matrix: @unchecked Sendable {
     let activationGroup: Int
     let panelCount: Int
     let data: UnsafeRawPointer
-    let scales: UnsafePointer<UInt16>?
+    /// The scales' region, as the encoding lays it out; nil for float weights.
+    let scales: UnsafeRawPointer?
 
     /// Bytes of weights in one panel of 16 outputs.
     var panelBytes: Int {
         switch encoding {
         case .panelI8: paddedColumns &* 16
-        case .panelI4: paddedColumns &* 8
+        case .panelI4, .panelI4Z: paddedColumns &* 8
         default: paddedColumns &* 64
         }
     }
 
     /// Whether the kernels want quantised activations.
-    var isQuantized: Bool { encoding == .panelI8 || encoding == .panelI4 }
+    var isQuantized: Bool { encoding.isQuantized }
 
     /// Reads row `row` as floats, as an embedding look-up does.
     func gatherRow(_ row: Int, into output: UnsafeMutablePointer<Float>) {
+        let halves = unsafe scales?.assumingMemoryBound(to: UInt16.self)
         switch encoding {
         case .panelI8:
-            unsafe tk_gather_i8(data, scales, paddedColumns, weightGroup, row, columns, output)
+            unsafe tk_gather_i8(data, halves, paddedColumns, weightGroup, row, columns, output)
         case .panelI4:
-            unsafe tk_gather_i4(data, scales, paddedColumns, weightGroup, row, columns, output)
-        default:
+            unsafe tk_gather_i4(data, halves, paddedColumns, weightGroup, row, columns, output)
+        case .panelI4Z:
+            unsafe tk_gather_i4z(data, scales, paddedColumns, weightGroup, row, columns, output)
+        case .panelF32, .f32:
             unsafe tk_gather_f32(
                 data.assumingMemoryBound(to: Float.self), paddedColumns, row, columns, output)
         }

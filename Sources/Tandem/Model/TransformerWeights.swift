@@ -79,11 +79,10 @@ struct WeightLoader {
         let tensor = try descriptor(name)
         let chunk = try bytes(ofChunk: tensor.chunk)
         let base = unsafe chunk.baseAddress
-        switch tensor.encoding {
-        case .panelF32, .panelI8, .panelI4: break
-        default: throw .unexpectedEncoding(name: name, encoding: "\(tensor.encoding)")
+        guard tensor.encoding.isPanel else {
+            throw .unexpectedEncoding(name: name, encoding: "\(tensor.encoding)")
         }
-        let quantized = tensor.encoding != .panelF32
+        let quantized = tensor.encoding.isQuantized
         return unsafe Matrix(
             encoding: tensor.encoding,
             rows: tensor.rows,
@@ -93,8 +92,7 @@ struct WeightLoader {
             activationGroup: quantized ? tensor.activationGroup : 0,
             panelCount: tensor.panelCount,
             data: base + tensor.dataOffset,
-            scales: quantized
-                ? (base + tensor.scalesOffset).assumingMemoryBound(to: UInt16.self) : nil)
+            scales: quantized ? base + tensor.scalesOffset : nil)
     }
 
     /// A plain float vector.

@@ -102,10 +102,10 @@ struct Multiplier {
                 sums: UnsafePointer(workspace.quantizedSums), lds: workspace.groupStride, rows: rows,
                 w: matrix.data, wscales: matrix.scales, kp: matrix.paddedColumns, ga: matrix.activationGroup,
                 gw: matrix.weightGroup, y: product.output, ldy: product.outputStride)
-            if matrix.encoding == .panelI8 {
-                unsafe kernels.gemm_i8(&arguments, panels.lowerBound, panels.upperBound)
-            } else {
-                unsafe kernels.gemm_i4(&arguments, panels.lowerBound, panels.upperBound)
+            switch matrix.encoding {
+            case .panelI8: unsafe kernels.gemm_i8(&arguments, panels.lowerBound, panels.upperBound)
+            case .panelI4Z: unsafe kernels.gemm_i4z(&arguments, panels.lowerBound, panels.upperBound)
+            default: unsafe kernels.gemm_i4(&arguments, panels.lowerBound, panels.upperBound)
             }
         } else {
             var arguments = unsafe tk_fgemm(

@@ -9,12 +9,15 @@ enum WeightFormat: Sendable, CustomStringConvertible {
     /// `group` 0 = one scale per row.
     case int8(group: Int)
     case int4(group: Int)
+    /// 4 bits with scale and offset codes.
+    case int4z(group: Int)
 
     var description: String {
         switch self {
         case .float: "f32"
         case .int8(let group): "i8/\(group == 0 ? "row" : "\(group)")"
         case .int4(let group): "i4/\(group == 0 ? "row" : "\(group)")"
+        case .int4z(let group): "i4z/\(group == 0 ? "row" : "\(group)")"
         }
     }
 
@@ -23,13 +26,14 @@ enum WeightFormat: Sendable, CustomStringConvertible {
         case .float: .panelF32
         case .int8: .panelI8
         case .int4: .panelI4
+        case .int4z: .panelI4Z
         }
     }
 
     func groupSize(columns: Int) -> Int {
         switch self {
         case .float: 0
-        case .int8(let group), .int4(let group):
+        case .int8(let group), .int4(let group), .int4z(let group):
             group == 0 ? TensorLayout.rowGroupSize(columns: columns) : group
         }
     }
@@ -43,13 +47,20 @@ struct TestMatrix {
     private let integers: [Int8]
     /// [rows, groups] as f16.
     private let scales: [UInt16]
+    /// Of the 4-bit format with offsets.
+    private let codes: OffsetCodes?
 
     init(rows: Int, columns: Int, floats: [Float], format: WeightFormat) throws {
         let group = format.groupSize(columns: columns)
         layout = try TensorLayout(
             encoding: format.encoding, rows: rows, columns: columns, groupSize: group)
         guard group > 0 else {
-            (values, integers, scales) = (floats, [], [])
+            (values, integers, scales, codes) = (floats, [], [], nil)
+            return
+        }
+        if layout.encoding == .panelI4Z {
+            let codes = OffsetCodes(rows: rows, columns: columns, floats: floats, layout: layout)
+            (values, integers, scales, self.codes) = (codes.values, codes.integers, [], codes)
             return
         }
         let limit: Float = format.encoding == .panelI8 ? 127 : 7
@@ -72,7 +83,7 @@ struct TestMatrix {
                 }
             }
         }
-        (self.values, self.integers, self.scales) = (values, integers, scales)
+        (self.values, self.integers, self.scales, codes) = (values, integers, scales, nil)
     }
 
     /// Appends the panels to the tensor that `writer` has open.
@@ -83,6 +94,11 @@ struct TestMatrix {
             let bytes = packed(first: first, rows: rows)
             try unsafe bytes.withUnsafeBytes { try unsafe writer.appendData($0) }
             guard layout.groupSize > 0 else { continue }
+            if let codes {
+                let block = codes.block(panel: panel)
+                try unsafe block.withUnsafeBytes { try unsafe writer.appendScales($0) }
+                continue
+            }
             let groups = layout.paddedColumns / layout.groupSize
             var halves = [UInt16](repeating: 0, count: groups * 16)
             for row in 0..<rows {
@@ -105,7 +121,7 @@ struct TestMatrix {
                         $0.baseAddress, columns, rows, columns, padded,
                         base.assumingMemoryBound(to: UInt8.self))
                 }
-            case .panelI4:
+            case .panelI4, .panelI4Z:
                 unsafe integers[(first * columns)...].withUnsafeBufferPointer {
                     unsafe tk_pack_panel_i4(
                         $0.baseAddress, columns, rows, columns, padded,
