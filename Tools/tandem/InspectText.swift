@@ -33,7 +33,24 @@ extension TandemFile {
             let source = manifest.provenance["source"]?.stringValue.map { " from '\($0)'" } ?? ""
             table.add(["made by", tool + source])
         }
+        for role in ModelRole.allCases {
+            if let line = originLine(role) { table.add(["\(role.rawValue) from", line]) }
+        }
         return table.text
+    }
+
+    /// The source's architecture, the model's own name and, for GGUF, its element types.
+    private func originLine(_ role: ModelRole) -> String? {
+        guard let origin = manifest.provenance[role.rawValue]?.objectValue,
+            let architecture = origin["architecture"]?.stringValue
+        else { return nil }
+        var line = architecture
+        if let name = origin["name"]?.stringValue { line += " '\(name)'" }
+        if let types = origin["types"]?.objectValue {
+            let counts = types.members.map { "\($0.key) \($0.value.serialized())" }
+            line += " (\(counts.joined(separator: ", ")))"
+        }
+        return line
     }
 
     private func tokenizerLine(_ tokenizer: TokenizerReference) -> String {
