@@ -11,6 +11,15 @@ extension Tokenizer {
     public func encode(
         _ text: String, addSpecialTokens: Bool = true, parseSpecial: Bool = true
     ) -> [TokenID] {
+        encode(text, addSpecialTokens: addSpecialTokens, parseSpecial: parseSpecial, plain: [])
+    }
+
+    /// The tokens of a text in which control tokens count only outside of some stretches.
+    ///
+    /// - Parameter plain: byte ranges in order, apart from each other; a control token that touches one is plain text.
+    func encode(
+        _ text: String, addSpecialTokens: Bool, parseSpecial: Bool, plain: [Range<Int>]
+    ) -> [TokenID] {
         var ids: [TokenID] = []
         ids.reserveCapacity(text.utf8.count / 3 + 4)
         if addSpecialTokens { ids.append(contentsOf: postProcessor.prefix) }
@@ -18,13 +27,17 @@ extension Tokenizer {
         let bytes = Array(text.utf8)
         var workspace = EncodeWorkspace()
         if addedTokens.isEmpty {
-            encodeText(bytes, 0..<bytes.count, parseSpecial: parseSpecial, &workspace, into: &ids)
+            encodeText(
+                bytes, 0..<bytes.count, parseSpecial: parseSpecial && plain.isEmpty, &workspace, into: &ids)
         } else {
-            for segment in addedTokens.segments(bytes.span, parseSpecial: parseSpecial) {
+            for segment in addedTokens.segments(bytes.span, parseSpecial: parseSpecial, plain: plain) {
                 if let token = segment.token {
                     ids.append(token.id)
                 } else {
-                    encodeText(bytes, segment.range, parseSpecial: parseSpecial, &workspace, into: &ids)
+                    // Normalising moves offsets, so what is found only then is text wherever a plain stretch is near.
+                    let isPlain = AddedTokenMatcher.touches(segment.range, plain)
+                    encodeText(
+                        bytes, segment.range, parseSpecial: parseSpecial && !isPlain, &workspace, into: &ids)
                 }
             }
         }
@@ -37,7 +50,7 @@ extension Tokenizer {
         _ input: [UInt8], _ range: Range<Int>, parseSpecial: Bool, _ workspace: inout EncodeWorkspace,
         into ids: inout [TokenID]
     ) {
-        let startsInput = range.lowerBound == 0
+        var startsInput = range.lowerBound == 0
         guard let normalizer else {
             encodeNormalized(
                 input.span.extracting(range), startsInput: startsInput, parseSpecial: parseSpecial,
@@ -45,10 +58,9 @@ extension Tokenizer {
                 into: &ids)
             return
         }
-        var dropsStart = false
-        let normalized = normalizer.apply(Array(input[range]), dropsStart: &dropsStart)
+        let normalized = normalizer.apply(Array(input[range]), startsInput: &startsInput)
         encodeNormalized(
-            normalized.span, startsInput: startsInput && !dropsStart, parseSpecial: parseSpecial, &workspace,
+            normalized.span, startsInput: startsInput, parseSpecial: parseSpecial, &workspace,
             into: &ids)
     }
 

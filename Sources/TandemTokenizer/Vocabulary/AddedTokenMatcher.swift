@@ -39,7 +39,9 @@ struct AddedTokenMatcher: Sendable {
     }
 
     /// The segments of a text, in order, without empty ones.
-    func segments(_ text: Span<UInt8>, parseSpecial: Bool) -> [Segment] {
+    ///
+    /// - Parameter plain: stretches in which special tokens are text, as are those that only touch one; in order.
+    func segments(_ text: Span<UInt8>, parseSpecial: Bool, plain: [Range<Int>] = []) -> [Segment] {
         var segments: [Segment] = []
         var textStart = 0
         var offset = 0
@@ -51,7 +53,7 @@ struct AddedTokenMatcher: Sendable {
             }
             let matchStart = offset
             offset = end
-            if token.isSpecial && !parseSpecial { continue }
+            if token.isSpecial, !parseSpecial || Self.touches(matchStart..<end, plain) { continue }
             if token.isSingleWord && !standsAlone(text, matchStart..<end) { continue }
             var start = matchStart
             var stop = end
@@ -63,6 +65,17 @@ struct AddedTokenMatcher: Sendable {
         }
         if textStart < text.count { segments.append(Segment(range: textStart..<text.count, token: nil)) }
         return segments
+    }
+
+    /// Whether a range overlaps one of these, which are in order and apart from each other. O(log n).
+    static func touches(_ range: Range<Int>, _ ranges: [Range<Int>]) -> Bool {
+        var low = 0
+        var high = ranges.count
+        while low < high {
+            let middle = (low &+ high) / 2
+            if ranges[middle].upperBound <= range.lowerBound { low = middle &+ 1 } else { high = middle }
+        }
+        return low < ranges.count && ranges[low].lowerBound < range.upperBound
     }
 
     private func longestMatch(
