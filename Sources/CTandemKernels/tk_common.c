@@ -150,11 +150,24 @@ void tk_gather_i4z(const void *w, const void *wscales, size_t kp, size_t gw, siz
     }
 }
 
+// Four bytes at `k` of a row of `count`; those beyond it are 0.
+static uint32_t tk_word(const int8_t *row, size_t k, size_t count) {
+    uint32_t word = 0;
+    if (k < count) memcpy(&word, row + k, tk_min(4, count - k));
+    return word;
+}
+
+// Four values -8...7 as they are stored: value + 8 in the low half of a byte.
+static uint32_t tk_nibbles(uint32_t word) { return (word & 0x0f0f0f0f) ^ 0x08080808; }
+
 void tk_pack_panel_i8(const int8_t *values, size_t ldv, size_t rows, size_t k, size_t kp, uint8_t *panel) {
     memset(panel, 0, kp * 16);
     for (size_t n = 0; n < rows; n++) {
         const int8_t *row = values + n * ldv;
-        for (size_t i = 0; i < k; i++) panel[i / 4 * 64 + n * 4 + i % 4] = (uint8_t)row[i];
+        uint8_t *out = panel + n * 4;
+        size_t i = 0;
+        for (; i + 4 <= k; i += 4) memcpy(out + i * 16, row + i, 4);
+        if (i < k) memcpy(out + i * 16, row + i, k - i);
     }
 }
 
@@ -162,10 +175,18 @@ void tk_pack_panel_i4(const int8_t *values, size_t ldv, size_t rows, size_t k, s
     memset(panel, 0x88, kp * 8);
     for (size_t n = 0; n < rows; n++) {
         const int8_t *row = values + n * ldv;
-        for (size_t i = 0; i < k; i++) {
-            uint8_t *byte = panel + i / 8 * 64 + n * 4 + i % 4;
-            const unsigned nibble = (unsigned)(row[i] + 8) & 15;
-            *byte = (uint8_t)(i % 8 < 4 ? (*byte & 0xf0) | nibble : (*byte & 0x0f) | nibble << 4);
+        uint8_t *out = panel + n * 4;
+        size_t i = 0;
+        for (; i + 8 <= k; i += 8) {
+            uint32_t low, high;
+            memcpy(&low, row + i, 4);
+            memcpy(&high, row + i + 4, 4);
+            const uint32_t word = tk_nibbles(low) | tk_nibbles(high) << 4;
+            memcpy(out + i * 8, &word, 4);
+        }
+        if (i < k) {
+            const uint32_t word = tk_nibbles(tk_word(row, i, k)) | tk_nibbles(tk_word(row, i + 4, k)) << 4;
+            memcpy(out + i * 8, &word, 4);
         }
     }
 }
