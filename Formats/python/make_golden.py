@@ -137,16 +137,30 @@ def model_tensors(role, model, encoding, group, numbers):
     def matrix(name, rows, columns):
         return make_tensor(f"{role}.{name}", rows, columns, encoding, group, numbers)
 
-    def vector(name):
-        return make_tensor(f"{role}.{name}", 1, hidden, "f32", 0, numbers)
+    def vector(name, length=hidden):
+        return make_tensor(f"{role}.{name}", 1, length, "f32", 0, numbers)
 
+    pre, post = model.get("norm_placement") != "post", model.get("norm_placement") in ("post", "pre_post")
+    norm = {"head": (model["head_size"],) * 2, "row": (queries, keys)}.get(model.get("query_key_norm"))
     tensors = [matrix("embed", vocabulary, hidden)]
+    for index, rope in enumerate(model.get("ropes", [])):
+        for suffix in [""] + [".long"] * ("long_above" in rope):
+            tensors.append(vector(f"ropes.{index}{suffix}", rope["rotary_size"] // 2))
     for layer in range(model["layer_count"]):
         part = f"layers.{layer}."
-        tensors += [
-            vector(part + "attn_norm"), matrix(part + "q", queries, hidden), matrix(part + "k", keys, hidden),
-            matrix(part + "v", keys, hidden), matrix(part + "o", hidden, queries), vector(part + "mlp_norm"),
-            matrix(part + "gate", ffn, hidden), matrix(part + "up", ffn, hidden), matrix(part + "down", hidden, ffn)]
+        tensors += [vector(part + "attn_norm")] if pre else []
+        for name, rows in (("q", queries), ("k", keys), ("v", keys)):
+            tensors.append(matrix(part + name, rows, hidden))
+            tensors += [vector(f"{part}{name}_bias", rows)] if model.get("attention_bias") else []
+        tensors += [vector(part + "q_norm", norm[0]), vector(part + "k_norm", norm[1])] if norm else []
+        tensors.append(matrix(part + "o", hidden, queries))
+        tensors += [vector(part + "o_bias")] if model.get("output_bias") else []
+        tensors += [vector(part + "attn_post_norm")] if post else []
+        tensors += [vector(part + "mlp_norm")] if pre else []
+        for name, rows, columns in (("gate", ffn, hidden), ("up", ffn, hidden), ("down", hidden, ffn)):
+            tensors.append(matrix(part + name, rows, columns))
+            tensors += [vector(f"{part}{name}_bias", rows)] if model.get("mlp_bias") else []
+        tensors += [vector(part + "mlp_post_norm")] if post else []
     tensors.append(vector("norm"))
     if not model["tied_embeddings"]:
         tensors.append(matrix("head", vocabulary, hidden))
@@ -288,10 +302,19 @@ def configuration(**changes):
     return model
 
 
+# Two architectures that differ from version 1.0 in everything, and from each other.
+ROPES = [{"rotary_size": 4}, {"rotary_size": 2, "attention_factor": 1.125, "long_above": 32}]
+AROUND = dict(family="gemma3", norm_placement="pre_post", query_key_norm="head", activation="gelu_tanh",
+              attention_scale=0.25, attention_softcap=50.0, logit_softcap=30.0, embedding_scale=3.5, layer_count=3,
+              ropes=ROPES, layer_ropes=[1, None, 0], layer_windows=[5, 0, 64])
+AFTER = dict(family="olmo2", norm_placement="post", query_key_norm="row", attention_bias=True, output_bias=True,
+             mlp_bias=True, residual_scale=0.22, logit_scale=0.125, layer_count=2, layer_ropes=[0, None],
+             tied_embeddings=False)
+
 TINY = dict(vocabulary_size=4, hidden_size=4, head_count=1, head_size=2, intermediate_size=4)
 
 
-def single(encoding, group, codec="lz4", tokenizer=True, seed=1, **changes):
+def single(encoding, group, codec="lz4", tokenizer=True, seed=1, features=0, **changes):
     model = configuration(**changes)
     chunks = [{"name": "primary", "codec": codec,
                "tensors": model_tensors("primary", model, encoding, group, Numbers(seed))}]
@@ -300,7 +323,7 @@ def single(encoding, group, codec="lz4", tokenizer=True, seed=1, **changes):
         chunks.insert(0, {"name": "tokenizer", "codec": "raw", "raw": b'{"model": {"type": "BPE"}}'})
         manifest["tokenizer"] = {"chunk": 0, "bos": 1, "eos": [2, 3], "add_bos": True,
                                  "chat_template": "{{ messages[0]['content'] }} \u00e9\u2603"}
-    return {"chunks": chunks, "manifest": manifest}
+    return {"features": features, "chunks": chunks, "manifest": manifest}
 
 
 def double(kind, primary, secondary, tied=False, codec="lz4", **changes):
@@ -318,6 +341,20 @@ def double(kind, primary, secondary, tied=False, codec="lz4", **changes):
     return {"chunks": chunks, "manifest": manifest}
 
 
+def architecture_tandem():
+    """Vocabularies of different sizes, and another architecture in each model."""
+    numbers = Numbers(9)
+    large = configuration(vocabulary_size=23, **{**AROUND, "layer_count": 1, "layer_ropes": [1], "layer_windows": [9]})
+    small = configuration(**{**AFTER, "hidden_size": 8, "layer_count": 1, "layer_ropes": []})
+    projection = make_tensor("tandem.projections.0", 8, 12, "n16k4.i8", 32, numbers)
+    return {"features": 1, "chunks": [
+        {"name": "secondary", "codec": "lz4", "tensors": model_tensors("secondary", small, "n16k4.i8", 64, numbers)},
+        {"name": "tandem", "codec": "lz4", "tensors": [projection]},
+        {"name": "primary", "codec": "lz4", "tensors": model_tensors("primary", large, "n16k4.i4", 32, numbers)}],
+        "manifest": {"kind": "tandem", "models": {"primary": large, "secondary": small},
+                     "tandem": {"layer_map": [1], "block_length": 3}}}
+
+
 def good_files():
     yield "single-f32", single("n16k1.f32", 0, tokenizer=False), {}
     for group in (32, 64, 128, "row"):
@@ -329,6 +366,15 @@ def good_files():
     yield "single-untied", single("n16k4.i8", 32, tied_embeddings=False), {}
     yield "pair", double("pair", ("n16k4.i8", 64), ("n16k1.f32", 0), tied=True), {}
     yield "tandem", double("tandem", ("n16k4.i8", 64), ("n16k4.i4", 32)), {}
+    yield "architecture-around", single("n16k4.i8", 32, features=1, **AROUND), {}
+    yield "architecture-after", single("n16k4.i4", 64, features=1, codec="raw", **AFTER), {}
+    yield "architecture-tandem", architecture_tandem(), {}
+    # Members with their defaults need no feature.
+    yield "architecture-defaults", single(
+        "n16k4.i8", 32, norm_placement="pre", query_key_norm="none", activation=None, attention_bias=False,
+        attention_scale=None, embedding_scale=1, residual_scale=1.0, logit_scale=1, ropes=[], layer_ropes=None,
+        layer_windows=[], **TINY), {}
+    yield "architecture-announced-only", single("n16k4.i8", 32, features=1, **TINY), {}
     yield "tandem-raw", double("tandem", ("n16k4.i4", 64), ("n16k4.i4", 64), tied=True, codec="raw", **TINY), {}
 
     blocks = single("n16k4.i8", 64, **TINY)
@@ -513,6 +559,86 @@ def bad_files():
     yield changed("layer-map-limit", ("tandem", "layer_map"), [1] * 1025, spec=tandem)
     yield changed("block-length-zero", ("tandem", "block_length"), 0, spec=tandem)
     yield changed("block-length-limit", ("tandem", "block_length"), 65, spec=tandem)
+
+    # Architectures: what they need must be announced, fit the model, and be there.
+    around = single("n16k4.i8", 32, features=1, **{**TINY, **AROUND, "head_size": 4})
+    after = single("n16k4.i8", 32, features=1, **{**TINY, **AFTER})
+    quiet = {"family": "llama"}
+    for name, change in (
+        ("norm-placement", {"norm_placement": "post"}), ("query-key-norm", {"query_key_norm": "row"}),
+        ("activation", {"activation": "gelu_tanh"}), ("attention-bias", {"attention_bias": True}),
+        ("output-bias", {"output_bias": True}), ("mlp-bias", {"mlp_bias": True}),
+        ("attention-scale", {"attention_scale": 1}), ("attention-softcap", {"attention_softcap": 1}),
+        ("logit-softcap", {"logit_softcap": 1}), ("embedding-scale", {"embedding_scale": 2}),
+        ("residual-scale", {"residual_scale": 0.5}), ("logit-scale", {"logit_scale": 0.5}),
+        ("ropes", {"ropes": [{"rotary_size": 2}]}), ("layer-ropes", {"layer_ropes": [None]}),
+        ("layer-windows", {"layer_windows": [4]})):
+        spec = single("n16k4.i8", 32, **{**TINY, **quiet, **change})
+        field = f"manifest.models.primary.{name.replace('-', '_')}"
+        yield f"architecture-unannounced-{name}", build(spec), "invalid", field
+    unannounced = double("pair", ("n16k4.i8", 32), ("n16k4.i8", 32), tied=True, **TINY)
+    unannounced["manifest"]["models"]["secondary"]["logit_scale"] = 0.5
+    yield ("architecture-unannounced-secondary", build(unannounced), "invalid",
+           "manifest.models.secondary.logit_scale")
+    for name, key, value, field in (
+        ("family-case", "family", "Gemma3", None), ("family-empty", "family", "", None),
+        ("family-long", "family", "x" * 65, None), ("family-number", "family", 3, None),
+        ("placement", "norm_placement", "sandwich", None), ("placement-number", "norm_placement", 1, None),
+        ("key-norm", "query_key_norm", "layer", None), ("activation", "activation", "relu", None),
+        ("bias-number", "attention_bias", 1, None), ("bias-string", "mlp_bias", "false", None),
+        ("output-bias", "output_bias", [], None),
+        ("scale-zero", "attention_scale", 0, None), ("scale-negative", "attention_scale", -0.25, None),
+        ("scale-string", "embedding_scale", "2", None), ("scale-huge", "embedding_scale", 1e39, None),
+        ("softcap-zero", "attention_softcap", 0, None), ("softcap-tiny", "logit_softcap", 1e-7, None),
+        ("residual-large", "residual_scale", 1e7, None), ("logit-scale-boolean", "logit_scale", True, None),
+        ("ropes-object", "ropes", {}, None), ("ropes-entry", "ropes", [ROPES[0], 4], "ropes[1]"),
+        ("ropes-limit", "ropes", [{"rotary_size": 2}] * 17, None),
+        ("rotary-odd", "ropes", [{"rotary_size": 1}, ROPES[1]], "ropes[0].rotary_size"),
+        ("rotary-large", "ropes", [{"rotary_size": 4}, {"rotary_size": 6}], "ropes[1].rotary_size"),
+        ("rotary-missing", "ropes", [{}, ROPES[1]], "ropes[0].rotary_size"),
+        ("rotary-fraction", "ropes", [{"rotary_size": 2.5}, ROPES[1]], "ropes[0].rotary_size"),
+        ("rope-factor", "ropes", [{"rotary_size": 2, "attention_factor": 0}, ROPES[1]], "ropes[0].attention_factor"),
+        ("rope-long", "ropes", [{"rotary_size": 2, "long_above": 0}, ROPES[1]], "ropes[0].long_above"),
+        ("rope-long-limit", "ropes", [{"rotary_size": 2, "long_above": (1 << 24) + 1}], "ropes[0].long_above"),
+        ("layer-ropes-short", "layer_ropes", [0], None), ("layer-ropes-long", "layer_ropes", [0] * 4, None),
+        ("layer-ropes-limit", "layer_ropes", [0] * 1025, None),
+        ("layer-ropes-outside", "layer_ropes", [0, 2, 0], "layer_ropes[1]"),
+        ("layer-ropes-negative", "layer_ropes", [0, 0, -1], "layer_ropes[2]"),
+        ("layer-ropes-string", "layer_ropes", ["0", 0, 0], "layer_ropes[0]"),
+        ("layer-windows-short", "layer_windows", [0, 0], None), ("layer-windows-number", "layer_windows", 8, None),
+        ("layer-windows-null", "layer_windows", [0, None, 0], "layer_windows[1]"),
+        ("layer-windows-negative", "layer_windows", [0, -1, 0], "layer_windows[1]"),
+        ("layer-windows-limit", "layer_windows", [(1 << 24) + 1, 0, 0], "layer_windows[0]")):
+        spec = copy.deepcopy(around)
+        spec["manifest"]["models"]["primary"][key] = value
+        yield f"architecture-{name}", build(spec), "invalid", f"manifest.models.primary.{field or key}"
+
+    def with_tensors(spec, change):
+        spec = copy.deepcopy(spec)
+        tensors = {tensor["name"]: tensor for tensor in spec["chunks"][1]["tensors"]}
+        spec["chunks"][1]["tensors"] = [tensor for tensor in (change(tensor) for tensor in tensors.values()) if tensor]
+        return build(spec)
+
+    for spec, names in ((around, ("ropes.0", "ropes.1.long", "layers.2.q_norm", "layers.0.attn_post_norm",
+                                  "layers.1.mlp_post_norm", "layers.1.mlp_norm")),
+                        (after, ("layers.0.q_bias", "layers.1.k_bias", "layers.0.v_bias", "layers.0.o_bias",
+                                 "layers.1.gate_bias", "layers.1.up_bias", "layers.0.down_bias", "layers.0.k_norm"))):
+        for name in names:
+            data = with_tensors(spec, lambda tensor, name=name: None if tensor["name"] == f"primary.{name}" else tensor)
+            yield f"architecture-no-{name.replace('.', '-')}", data, "missing-tensor", f"primary.{name}"
+
+    def replaced(label, spec, name, *shape, member):
+        def change(tensor):
+            return make_tensor(name, *shape, Numbers(1)) if tensor["name"] == name else tensor
+
+        return f"architecture-{label}", with_tensors(spec, change), "invalid", f"tensors[{name}].{member}"
+
+    yield replaced("rope-length", around, "primary.ropes.1", 1, 2, "f32", 0, member="shape")
+    yield replaced("rope-panel", around, "primary.ropes.1", 1, 1, "n16k1.f32", 0, member="encoding")
+    yield replaced("head-norm-length", around, "primary.layers.1.k_norm", 1, 2, "f32", 0, member="shape")
+    yield replaced("row-norm-length", after, "primary.layers.1.k_norm", 1, 4, "f32", 0, member="shape")
+    yield replaced("bias-panel", after, "primary.layers.0.down_bias", 1, 4, "n16k4.i8", 32, member="encoding")
+    yield replaced("bias-column", after, "primary.layers.0.down_bias", 4, 1, "f32", 0, member="shape")
 
     # Chunk table. Chunk 0 is the tokenizer blob, chunk 1 holds the tensors with lz4.
     stored, raw_length = len(lz4_blocks_of(base["chunks"][1])), len(raw_of(base["chunks"][1]))

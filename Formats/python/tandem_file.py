@@ -13,6 +13,7 @@ Needs numpy, and lz4 for files with lz4 chunks. Exit code 1 and one line on stde
 import argparse
 import json
 import math
+import re
 import struct
 import sys
 
@@ -25,7 +26,13 @@ BLOCK = 1 << 20
 CODECS = {0: "raw", 1: "lz4"}
 ENCODINGS = {0: "f32", 16: "n16k1.f32", 17: "n16k4.i8", 18: "n16k4.i4", 19: "n16k4.i4z"}
 MINOR, ARCHITECTURE, ASYMMETRIC = 1, 1, 2  # the minor version described here; bits of required_features
-LAYER_PARTS = ["attn_norm", "q", "k", "v", "o", "mlp_norm", "gate", "up", "down"]
+CHOICES = {"norm_placement": ("pre", "post", "pre_post"), "query_key_norm": ("none", "head", "row"),
+           "activation": ("silu", "gelu_tanh")}
+LAYER_PARTS = ("attn_norm", "q", "q_bias", "k", "k_bias", "v", "v_bias", "q_norm", "k_norm", "o", "o_bias",
+               "attn_post_norm", "mlp_norm", "gate", "gate_bias", "up", "up_bias", "down", "down_bias", "mlp_post_norm")
+FLAGS = ("attention_bias", "output_bias", "mlp_bias")
+FACTORS = {"attention_scale": None, "attention_softcap": None, "logit_softcap": None, "embedding_scale": 1,
+           "residual_scale": 1, "logit_scale": 1}
 
 
 class TandemError(Exception):
@@ -152,7 +159,7 @@ class TandemFile:
         chunk_table = self._section("chunk_table")
         tensor_table = self._section("tensor_table")
         text = self._section("manifest")
-        self.manifest = read_manifest(text, self.header["manifest"][0])
+        self.manifest = read_manifest(text, self.header["manifest"][0], self.header["required"])
         self.chunks = self._read_chunks(chunk_table)
         self._check_overlaps()
         self.tensors = self._read_tensors(tensor_table)
@@ -360,13 +367,13 @@ class TandemFile:
             if not 0 <= index < len(self.chunks) or self.chunks[index]["tensor_count"]:
                 raise TandemError("invalid", "manifest.tokenizer.chunk", offset, f"{index} is not a blob chunk")
         by_name = {tensor["name"]: tensor for tensor in self.tensors}
-        for name, rows, columns in required_tensors(manifest):
+        for name, rows, columns, is_vector in required_tensors(manifest):
             tensor = by_name.get(name)
             if tensor is None:
                 raise TandemError("missing-tensor", name, self.header["tensor_table"][0], "the models need it")
             if (tensor["rows"], tensor["columns"]) != (rows, columns):
                 raise TandemError("invalid", f"tensors[{name}].shape", 0, f"must be [{rows}, {columns}]")
-            if name.endswith("norm") != (tensor["encoding"] == "f32"):
+            if is_vector != (tensor["encoding"] == "f32"):
                 raise TandemError("invalid", f"tensors[{name}].encoding", 0, tensor["encoding"])
 
     # Contents
@@ -436,8 +443,8 @@ def decode_lz4(stored, chunk):
 # ---- Manifest ------------------------------------------------------------------------------------------------------
 
 
-def read_manifest(text, offset):
-    """The manifest, checked."""
+def read_manifest(text, offset, features=0):
+    """The manifest, checked; `features` are the header's required features."""
 
     def fail(field, reason):
         raise TandemError("invalid", field, offset, reason)
@@ -498,20 +505,74 @@ def read_manifest(text, offset):
             fail(f"{path}.{key}", f"{value} is outside {low}...{high}")
         return int(value)
 
-    def integers(owner, path, key, limit):
-        values = member(owner, path, key, (list,), "an array")
+    def array(owner, path, key, limit, optional=False):
+        values = member(owner, path, key, (list,), "an array", optional) or []
         if len(values) > limit:
             fail(f"{path}.{key}", f"{len(values)} entries, the limit is {limit}")
+        return values
+
+    def integers(owner, path, key, limit, optional=False, nulls=False):
+        values = array(owner, path, key, limit, optional)
         for index, value in enumerate(values):
-            if not integral(value):
+            if not integral(value) and not (nulls and value is None):
                 fail(f"{path}.{key}[{index}]", "is not an integer")
-        return [int(value) for value in values]
+        return [None if value is None else int(value) for value in values]
+
+    def factor(owner, path, key):
+        value = member(owner, path, key, (int, float), "a number", optional=True)
+        if value is None:
+            return None
+        with numpy.errstate(over="ignore"):
+            value = numpy.float32(value)
+        if not numpy.float32(1) / numpy.float32(1e6) <= value <= 1e6:
+            fail(f"{path}.{key}", f"{value} is outside 1e-6...1e6")
+        return value
+
+    def per_layer(values, path, key, layers):
+        if len(values) not in (0, layers):
+            fail(f"{path}.{key}", f"{len(values)} entries, the model has {layers} layers")
+
+    def architecture(owner, path, sizes):
+        """The first member that version 1.0 does not have and that has another value than its default."""
+        used = []
+        for key, names in CHOICES.items():
+            value = member(owner, path, key, (str,), "a string", optional=True) or names[0]
+            if value not in names:
+                fail(f"{path}.{key}", f"'{value}' is not one of {', '.join(names)}")
+            used += [key] if value != names[0] else []
+        for key in FLAGS:
+            used += [key] if member(owner, path, key, (bool,), "true or false", optional=True) else []
+        for key, default in FACTORS.items():
+            value = factor(owner, path, key)
+            used += [key] if value is not None and value != default else []
+        ropes = array(owner, path, "ropes", 16, optional=True)
+        for index, rope in enumerate(ropes):
+            at = f"{path}.ropes[{index}]"
+            if not isinstance(rope, dict):
+                fail(at, "is not an object")
+            if integer(rope, at, "rotary_size", 2, sizes["head_size"]) % 2:
+                fail(f"{at}.rotary_size", "is odd")
+            factor(rope, at, "attention_factor")
+            integer(rope, at, "long_above", 1, 1 << 24, optional=True)
+        layer_ropes = integers(owner, path, "layer_ropes", 1024, optional=True, nulls=True)
+        per_layer(layer_ropes, path, "layer_ropes", sizes["layer_count"])
+        for index, rope in enumerate(layer_ropes):
+            if rope is not None and not 0 <= rope < max(1, len(ropes)):
+                fail(f"{path}.layer_ropes[{index}]", f"{rope} is no entry of ropes")
+        windows = integers(owner, path, "layer_windows", 1024, optional=True)
+        per_layer(windows, path, "layer_windows", sizes["layer_count"])
+        for index, window in enumerate(windows):
+            if not 0 <= window <= 1 << 24:
+                fail(f"{path}.layer_windows[{index}]", f"{window} is outside 0...2^24")
+        used += [key for key, value in (("ropes", ropes), ("layer_ropes", layer_ropes), ("layer_windows", windows))
+                 if value]
+        return used[0] if used else None
 
     def model(owner, role):
         path = f"manifest.models.{role}"
         family = member(owner, path, "family", (str,), "a string")
-        if family != "llama":
-            fail(f"{path}.family", f"'{family}' is not supported")
+        if not re.fullmatch(r"[a-z0-9_.-]{1,64}", family, re.ASCII):
+            fail(f"{path}.family", f"'{family}' is not 1...64 lower-case letters, digits, '_', '-' and '.'")
         limits = {
             "vocabulary_size": 1 << 24, "hidden_size": 1 << 20, "layer_count": 1024, "head_count": 4096,
             "key_value_head_count": 4096, "head_size": 4096, "intermediate_size": 1 << 22, "max_positions": 1 << 24}
@@ -528,6 +589,8 @@ def read_manifest(text, offset):
             fail(f"{path}.norm_epsilon", f"{epsilon}")
         if not 1 <= base <= numpy.float32(1e12):
             fail(f"{path}.rope_base", f"{base}")
+        changed = architecture(owner, path, sizes)
+        sizes["unlike_1.0"] = f"{path}.family" if family != "llama" else changed and f"{path}.{changed}"
         return sizes
 
     kind = member(root, "manifest", "kind", (str,), "a string")
@@ -554,8 +617,6 @@ def read_manifest(text, offset):
     for key in ("quantization", "generation", "provenance"):
         member(root, "manifest", key, (dict,), "an object", optional=True)
 
-    if secondary and secondary["vocabulary_size"] != vocabulary:
-        fail("manifest.models.secondary.vocabulary_size", "differs from the primary's")
     if tandem is not None:
         if not secondary:
             fail("manifest.tandem", "present, but there is no secondary model")
@@ -577,11 +638,16 @@ def read_manifest(text, offset):
     actual = "tandem" if tandem is not None else "pair" if secondary else "single"
     if kind != actual:
         fail("manifest.kind", f"'{kind}', but the models present make it '{actual}'")
+    unlike = [config["unlike_1.0"] for config in (primary, secondary) if config and config["unlike_1.0"]]
+    if secondary and secondary["vocabulary_size"] != vocabulary:
+        unlike.append("manifest.models.secondary.vocabulary_size")
+    if unlike and not features & ARCHITECTURE:
+        fail(unlike[0], "needs bit 0 of required_features")
     return root
 
 
 def required_tensors(manifest):
-    """(name, rows, columns) of every tensor the models need."""
+    """(name, rows, columns, is_vector) of every tensor the models need."""
     models, result = manifest["models"], []
     primary, secondary = models["primary"], models.get("secondary")
 
@@ -589,23 +655,40 @@ def required_tensors(manifest):
         hidden, ffn, vocabulary = model["hidden_size"], model["intermediate_size"], model["vocabulary_size"]
         queries = model["head_count"] * model["head_size"]
         keys = model["key_value_head_count"] * model["head_size"]
-        shapes = {
-            "attn_norm": (1, hidden), "q": (queries, hidden), "k": (keys, hidden), "v": (keys, hidden),
-            "o": (hidden, queries), "mlp_norm": (1, hidden), "gate": (ffn, hidden), "up": (ffn, hidden),
-            "down": (hidden, ffn)}
-        result.append((f"{role}.embed", vocabulary, hidden))
+        placement = model.get("norm_placement") or "pre"
+        norms = model.get("query_key_norm") or "none"
+        attention, output, mlp = (bool(model.get(key)) for key in FLAGS)
+        vectors = {
+            "attn_norm": placement != "post" and hidden, "q_bias": attention and queries, "k_bias": attention and keys,
+            "v_bias": attention and keys, "q_norm": {"none": 0, "head": model["head_size"], "row": queries}[norms],
+            "k_norm": {"none": 0, "head": model["head_size"], "row": keys}[norms], "o_bias": output and hidden,
+            "attn_post_norm": placement != "pre" and hidden, "mlp_norm": placement != "post" and hidden,
+            "gate_bias": mlp and ffn, "up_bias": mlp and ffn, "down_bias": mlp and hidden,
+            "mlp_post_norm": placement != "pre" and hidden}
+        matrices = {
+            "q": (queries, hidden), "k": (keys, hidden), "v": (keys, hidden), "o": (hidden, queries),
+            "gate": (ffn, hidden), "up": (ffn, hidden), "down": (hidden, ffn)}
+        result.append((f"{role}.embed", vocabulary, hidden, False))
+        for index, rope in enumerate(model.get("ropes") or []):
+            result.append((f"{role}.ropes.{index}", 1, int(rope["rotary_size"]) // 2, True))
+            if rope.get("long_above") is not None:
+                result.append((f"{role}.ropes.{index}.long", 1, int(rope["rotary_size"]) // 2, True))
         for layer in range(int(model["layer_count"])):
             for part in LAYER_PARTS:
-                result.append((f"{role}.layers.{layer}.{part}", *shapes[part]))
-        result.append((f"{role}.norm", 1, hidden))
+                if part in matrices:
+                    result.append((f"{role}.layers.{layer}.{part}", *matrices[part], False))
+                elif vectors[part]:
+                    result.append((f"{role}.layers.{layer}.{part}", 1, vectors[part], True))
+        result.append((f"{role}.norm", 1, hidden, True))
         if not model["tied_embeddings"]:
-            result.append((f"{role}.head", vocabulary, hidden))
+            result.append((f"{role}.head", vocabulary, hidden, False))
 
     if secondary:
         add("secondary", secondary)
         if manifest.get("tandem"):
             for layer in range(int(secondary["layer_count"])):
-                result.append((f"tandem.projections.{layer}", secondary["hidden_size"], primary["hidden_size"]))
+                shape = (secondary["hidden_size"], primary["hidden_size"])
+                result.append((f"tandem.projections.{layer}", *shape, False))
     add("primary", primary)
     return result
 
