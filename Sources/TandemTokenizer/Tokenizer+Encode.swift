@@ -50,7 +50,7 @@ extension Tokenizer {
         _ input: [UInt8], _ range: Range<Int>, parseSpecial: Bool, _ workspace: inout EncodeWorkspace,
         into ids: inout [TokenID]
     ) {
-        var startsInput = range.lowerBound == 0
+        let startsInput = range.lowerBound == 0
         guard let normalizer else {
             encodeNormalized(
                 input.span.extracting(range), startsInput: startsInput, parseSpecial: parseSpecial,
@@ -58,9 +58,10 @@ extension Tokenizer {
                 into: &ids)
             return
         }
-        let normalized = normalizer.apply(Array(input[range]), startsInput: &startsInput)
+        var dropsStart = false
+        let normalized = normalizer.apply(Array(input[range]), dropsStart: &dropsStart)
         encodeNormalized(
-            normalized.span, startsInput: startsInput, parseSpecial: parseSpecial, &workspace,
+            normalized.span, startsInput: startsInput && !dropsStart, parseSpecial: parseSpecial, &workspace,
             into: &ids)
     }
 
