@@ -18,7 +18,8 @@ func generateParameters(_ given: tandem_generate_options) throws(CallError) -> G
             seed: given.seed)
         return try unsafe GenerateParameters(
             maxTokens: given.max_tokens == 0 ? nil : Int(given.max_tokens), mode: mode,
-            draftMax: given.draft_max == 0 ? nil : Int(given.draft_max), sampling: sampling, stop: stop,
+            draftMax: given.draft_max == 0 ? nil : Int(given.draft_max),
+            draftMin: given.draft_min == 0 ? nil : Int(given.draft_min), sampling: sampling, stop: stop,
             ignoreEndTokens: given.ignore_end_tokens != 0)
     } catch {
         throw CallError(error)

@@ -13,11 +13,12 @@ _Static_assert(offsetof(tandem_load_options, instruction_set) == 16, "tandem_loa
 _Static_assert(sizeof(tandem_session_options) == 24, "tandem_session_options changed");
 _Static_assert(offsetof(tandem_session_options, cache_type) == 20, "tandem_session_options changed");
 
-_Static_assert(sizeof(tandem_generate_options) == 96, "tandem_generate_options changed");
+_Static_assert(sizeof(tandem_generate_options) == 104, "tandem_generate_options changed");
 _Static_assert(offsetof(tandem_generate_options, stop) == 24, "tandem_generate_options changed");
 _Static_assert(offsetof(tandem_generate_options, temperature) == 40, "tandem_generate_options changed");
 _Static_assert(offsetof(tandem_generate_options, seed) == 72, "tandem_generate_options changed");
 _Static_assert(offsetof(tandem_generate_options, token_capacity) == 88, "tandem_generate_options changed");
+_Static_assert(offsetof(tandem_generate_options, draft_min) == 96, "tandem_generate_options changed");
 
 _Static_assert(sizeof(tandem_result) == 96, "tandem_result changed");
 _Static_assert(offsetof(tandem_result, prompt_tokens) == 16, "tandem_result changed");

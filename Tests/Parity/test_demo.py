@@ -83,7 +83,7 @@ def test_greedy_speed_is_the_primary(tandem, packed, name):
         assert len(expected) == 120
         for gamma in range(1, 9):
             environment = {"TANDEM_ISA": available[(index + gamma) % len(available)]} if gamma % 4 == 0 else {}
-            run = tandem.json(*common, "--decode", "speed", "--draft-max", gamma, "-t", 1 + gamma % 2,
+            run = tandem.json(*common, "--decode", "speed", "--draft-max", gamma, "--draft-min", gamma, "-t", 1 + gamma % 2,
                               environment=environment)
             assert run["tokens"] == expected, (prompt, gamma)
 
@@ -94,7 +94,7 @@ def test_tandem_needs_fewer_passes(tandem, packed):
     for name in ("int8", "vanilla"):
         passes[name] = sum(
             tandem.json("generate", "-m", packed / f"{name}.tandem", "-p", prompt, "-n", 120, "--temp", 0,
-                        "--draft-max", 4, "--ignore-eos")["speculative"]["primary_passes"]
+                        "--draft-max", 4, "--draft-min", 4, "--ignore-eos")["speculative"]["primary_passes"]
             for prompt in PROMPTS)
     assert passes["int8"] < passes["vanilla"], json.dumps(passes)
 

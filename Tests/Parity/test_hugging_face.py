@@ -61,4 +61,4 @@ def test_pair_of_models(tandem, tmp_path):
     common = ["-p", "the hen", "-n", 60, "--temp", 0, "--ignore-eos"]
     alone = tandem.json("generate", "-m", tmp_path / "one.tandem", *common)["tokens"]
     for gamma in (1, 4, 7):
-        assert tandem.json("generate", "-m", tmp_path / "pair.tandem", *common, "--draft-max", gamma)["tokens"] == alone
+        assert tandem.json("generate", "-m", tmp_path / "pair.tandem", *common, "--draft-max", gamma, "--draft-min", gamma)["tokens"] == alone

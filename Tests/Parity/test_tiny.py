@@ -64,7 +64,7 @@ def test_greedy_speed_equals_trainer(tandem, tiny, gamma):
     expected = json.loads(speed_json(bundle, ids[:20], 48, gamma))
     prompt = Tokenizer.from_file(str(folder / "checkpoint" / "tokenizer.json")).decode(ids[:20])
     run = tandem.json("generate", "-m", folder / "f32.tandem", "-p", prompt, "-n", 48, "--temp", 0,
-                      "--draft-max", gamma, "-ctk", "f32", "--ignore-eos")
+                      "--draft-max", gamma, "--draft-min", gamma, "-ctk", "f32", "--ignore-eos")
     assert run["tokens"] == expected["tokens"] == expected["primary_tokens"]
     # The trainer counts the prompt's pass too, and drafts past the end where the engine stops.
     assert run["speculative"]["primary_passes"] == expected["primary_passes"] - 1
@@ -78,7 +78,7 @@ def test_same_tokens_everywhere(tandem, tiny, quantize):
     runs = []
     for threads, isa, decode, gamma in [(1, "", "primary", 0), (2, "", "speed", 4), (1, "scalar", "speed", 7),
                                         (2, "scalar", "primary", 0), (2, "", "speed", 1)]:
-        extra = ["--draft-max", gamma] if gamma else []
+        extra = ["--draft-max", gamma, "--draft-min", gamma] if gamma else []
         runs.append(tandem.json("generate", "-m", folder / f"{quantize}.tandem", "-p", "the hen", "-n", 64,
                                 "--temp", 0, "-t", threads, "--decode", decode, "--ignore-eos", *extra,
                                 environment={"TANDEM_ISA": isa})["tokens"])

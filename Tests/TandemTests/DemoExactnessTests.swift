@@ -36,7 +36,8 @@ struct DemoExactnessTests {
                     let first = (index + setIndex + threads) % stride
                     for blockLength in Swift.stride(from: 1 + first, through: 8, by: stride) {
                         let parameters = try GenerateParameters(
-                            maxTokens: length, mode: .speed, draftMax: blockLength, ignoreEndTokens: true)
+                            maxTokens: length, mode: .speed, draftMax: blockLength, draftMin: blockLength,
+                            ignoreEndTokens: true)
                         let result = try session.generate(prompt, parameters: parameters)
                         let label =
                             "\(kind), \(instructionSet), \(threads) threads, γ \(blockLength), '\(prompt)'"

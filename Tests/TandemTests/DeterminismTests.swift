@@ -96,7 +96,7 @@ import Testing
     func tandemBatches(batch: Int) throws {
         let fixture = try EngineFixture(ModelRecipe.tandem.stored(as: .int8(group: 64)))
         let prompt = fixture.tokens(50, seed: 6)
-        let parameters = try GenerateParameters(maxTokens: 40, mode: .tandem, draftMax: 1)
+        let parameters = try GenerateParameters(maxTokens: 40, mode: .tandem, draftMax: 1, draftMin: 1)
         let whole = try fixture.session().generate(tokens: prompt, parameters: parameters)
         let session = try fixture.session(threads: 2, batch: batch, maxDraft: 1)
         #expect(try session.generate(tokens: prompt, parameters: parameters).tokens == whole.tokens)

@@ -41,7 +41,8 @@ import Testing
                     let speed = try session.generate(
                         tokens: prompt,
                         parameters: GenerateParameters(
-                            maxTokens: 64, mode: .speed, draftMax: gamma, sampling: sampling))
+                            maxTokens: 64, mode: .speed, draftMax: gamma, draftMin: gamma, sampling: sampling)
+                    )
                     #expect(speed.tokens == alone.tokens, "block length \(gamma), prompt of \(prompt.count)")
                     checkCounts(speed, gamma: gamma)
                     accepted += speed.speculative.accepted
@@ -68,7 +69,8 @@ import Testing
             tokens: prompt, parameters: GenerateParameters(maxTokens: 60, mode: .primary))
         for gamma in [1, 2, 5] {
             let speed = try fixture.session(threads: 2, instructionSet: fastest).generate(
-                tokens: prompt, parameters: GenerateParameters(maxTokens: 60, mode: .speed, draftMax: gamma))
+                tokens: prompt,
+                parameters: GenerateParameters(maxTokens: 60, mode: .speed, draftMax: gamma, draftMin: gamma))
             #expect(speed.tokens == alone.tokens, "block length \(gamma)")
             #expect(speed.speculative.drafted > 10)
         }
@@ -97,7 +99,7 @@ import Testing
         for gamma in 1...8 {
             let result = try fixture.session().generate(
                 tokens: fixture.tokens(12),
-                parameters: GenerateParameters(maxTokens: 61, mode: .speed, draftMax: gamma))
+                parameters: GenerateParameters(maxTokens: 61, mode: .speed, draftMax: gamma, draftMin: gamma))
             #expect(result.tokens.count == 61)
             #expect(result.speculative.primaryPasses == (60 + gamma) / (gamma + 1))
             #expect(result.speculative.acceptanceRate == 1)
@@ -116,7 +118,8 @@ import Testing
             let prompt = fixture.tokens(9, seed: UInt64(gamma))
             let expected = reference.speedGreedy(prompt, drafts: gamma, count: 40)
             let result = try session.generate(
-                tokens: prompt, parameters: GenerateParameters(maxTokens: 40, mode: .speed, draftMax: gamma))
+                tokens: prompt,
+                parameters: GenerateParameters(maxTokens: 40, mode: .speed, draftMax: gamma, draftMin: gamma))
             #expect(result.tokens == expected.tokens)
             #expect(result.speculative.accepted == expected.accepted.reduce(0, +))
             #expect(result.speculative.primaryPasses == expected.accepted.count)
@@ -161,7 +164,8 @@ import Testing
             let count = 1 + 3 * (gamma + 1)
             let result = try fixture.session(cache: .f32).generate(
                 tokens: prompt,
-                parameters: GenerateParameters(maxTokens: count, mode: .tandem, draftMax: gamma))
+                parameters: GenerateParameters(
+                    maxTokens: count, mode: .tandem, draftMax: gamma, draftMin: gamma))
             #expect(result.tokens == reference.standaloneGreedy(prompt, drafts: gamma, count: count))
             #expect(result.speculative.primaryPasses == 3)
             #expect(result.speculative.accepted == 3 * gamma)
@@ -175,9 +179,11 @@ import Testing
         let prompt = fixture.tokens(5)
         let session = try fixture.session()
         let tandem = try session.generate(
-            tokens: prompt, parameters: GenerateParameters(maxTokens: 30, mode: .tandem, draftMax: 0))
+            tokens: prompt,
+            parameters: GenerateParameters(maxTokens: 30, mode: .tandem, draftMax: 0, draftMin: 0))
         let speed = try session.generate(
-            tokens: prompt, parameters: GenerateParameters(maxTokens: 30, mode: .speed, draftMax: 0))
+            tokens: prompt,
+            parameters: GenerateParameters(maxTokens: 30, mode: .speed, draftMax: 0, draftMin: 0))
         let primary = try fixture.session().generate(
             tokens: prompt, parameters: GenerateParameters(maxTokens: 30, mode: .primary))
         #expect(tandem.tokens == primary.tokens)

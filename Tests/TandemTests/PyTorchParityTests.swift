@@ -41,7 +41,8 @@ import Testing
             let result = try session.generate(
                 tokens: fixture.tokens("prompt"),
                 parameters: GenerateParameters(
-                    maxTokens: 40, mode: .speed, draftMax: fixture.blockLength, ignoreEndTokens: true))
+                    maxTokens: 40, mode: .speed, draftMax: fixture.blockLength, draftMin: fixture.blockLength,
+                    ignoreEndTokens: true))
             #expect(result.tokens == expected)
             if !asPair { #expect(result.speculative.accepted == fixture.speed["accepted"]?.intValue) }
         }

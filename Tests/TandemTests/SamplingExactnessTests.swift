@@ -172,7 +172,7 @@ import Testing
             let result = try session.generate(
                 tokens: Self.prompt,
                 parameters: GenerateParameters(
-                    maxTokens: 5, mode: mode, draftMax: gamma,
+                    maxTokens: 5, mode: mode, draftMax: gamma, draftMin: gamma,
                     sampling: pipeline.parameters(seed: UInt64(seed) &* 0x1234_5678_9ABC_DEF1)))
             let tokens = result.tokens.map(Int.init)
             counts[(tokens[1] * size + tokens[2]) * size + tokens[3]] += 1

@@ -17,13 +17,14 @@ import Testing
         for mode in model.availableModes {
             let alone = try model.makeSession().generate(
                 tokens: fixture.tokens(10),
-                parameters: GenerateParameters(maxTokens: 40, mode: mode, draftMax: 1))
+                parameters: GenerateParameters(maxTokens: 40, mode: mode, draftMax: 1, draftMin: 1))
             for length in [10, 20, context - 2, context - 1] {
                 for gamma in [0, 1, 3, 8, 16] {
                     let session = try model.makeSession(options: SessionOptions(contextSize: context))
                     let prompt = fixture.tokens(length)
                     let result = try session.generate(
-                        tokens: prompt, parameters: GenerateParameters(mode: mode, draftMax: gamma))
+                        tokens: prompt,
+                        parameters: GenerateParameters(mode: mode, draftMax: gamma, draftMin: gamma))
                     #expect(result.finishReason == .length)
                     #expect(result.usage.totalTokens == context, "\(mode), prompt \(length), draft \(gamma)")
                     if length == 10, mode == .speed || mode == .primary {
@@ -31,7 +32,8 @@ import Testing
                     }
                     // The full session still serves.
                     let again = try session.generate(
-                        tokens: prompt, parameters: GenerateParameters(mode: mode, draftMax: gamma))
+                        tokens: prompt,
+                        parameters: GenerateParameters(mode: mode, draftMax: gamma, draftMin: gamma))
                     #expect(again.tokens == result.tokens)
                 }
             }
@@ -77,7 +79,8 @@ import Testing
                 for gamma in [1, 4, 16] where mode != .tandem || gamma == 1 {
                     let result = try model.makeSession().generate(
                         tokens: prompt,
-                        parameters: GenerateParameters(maxTokens: limit, mode: mode, draftMax: gamma))
+                        parameters: GenerateParameters(
+                            maxTokens: limit, mode: mode, draftMax: gamma, draftMin: gamma))
                     #expect(result.tokens.count == limit, "\(mode), draft \(gamma)")
                     #expect(result.finishReason == .length)
                     #expect(result.speculative.primaryPasses <= max(0, limit - 1))
@@ -112,14 +115,15 @@ import Testing
             for gamma in [1, 2, 3, 5, 8] {
                 let session = try model.makeSession()
                 let result = try session.generate(
-                    tokens: prompt, parameters: GenerateParameters(mode: .speed, draftMax: gamma))
+                    tokens: prompt,
+                    parameters: GenerateParameters(mode: .speed, draftMax: gamma, draftMin: gamma))
                 #expect(result.tokens[...] == expected, "draft \(gamma)")
                 #expect(result.finishReason == .stop)
                 #expect(result.text == ByteTokenizer.decode(result.tokens.dropLast()))
                 let on = try session.generate(
                     tokens: prompt,
                     parameters: GenerateParameters(
-                        maxTokens: 40, mode: .speed, draftMax: gamma, ignoreEndTokens: true))
+                        maxTokens: 40, mode: .speed, draftMax: gamma, draftMin: gamma, ignoreEndTokens: true))
                 #expect(on.tokens == long)
                 #expect(on.finishReason == .length)
             }
@@ -134,7 +138,7 @@ import Testing
     func endTokensInModes() throws {
         for mode in [DecodingMode.tandem, .secondary, .primary] {
             let plain = try EngineFixture(.tandem)
-            let parameters = try GenerateParameters(maxTokens: 30, mode: mode, draftMax: 3)
+            let parameters = try GenerateParameters(maxTokens: 30, mode: mode, draftMax: 3, draftMin: 3)
             let long = try plain.session().generate(tokens: [5, 6], parameters: parameters).tokens
             var ending = ModelRecipe.tandem
             ending.hasTokenizer = true
@@ -170,8 +174,8 @@ import Testing
     @Test("modes that the file does not offer are refused")
     func modes() throws {
         let single = try EngineFixture(.single).session()
-        #expect(single.model.availableModes == [.primary])
-        for mode in [DecodingMode.speed, .tandem, .secondary] {
+        #expect(single.model.availableModes == [.speed, .primary])
+        for mode in [DecodingMode.tandem, .secondary] {
             let error = #expect(throws: TandemError.self) {
                 try single.generate(tokens: [1], parameters: GenerateParameters(maxTokens: 1, mode: mode))
             }
@@ -188,24 +192,28 @@ import Testing
         #expect(try EngineFixture(.tandem).load().availableModes == [.speed, .tandem, .primary, .secondary])
     }
 
-    @Test("the draft length is the file's own unless given, and at most the session's")
+    @Test("the draft length is at most the session's; the standalone tandem's is the file's own unless given")
     func draftLength() throws {
         var recipe = ModelRecipe.tandemEqual
         recipe.blockLength = 3
         let fixture = try EngineFixture(recipe)
         let model = try fixture.load()
         let result = try model.makeSession().generate(
-            tokens: [1, 2], parameters: GenerateParameters(maxTokens: 1 + 4 * 5))
+            tokens: [1, 2], parameters: GenerateParameters(maxTokens: 1 + 4 * 5, mode: .tandem))
         #expect(result.speculative.primaryPasses == 5)
         #expect(result.speculative.drafted == 15)
         let small = try model.makeSession(options: SessionOptions(maxDraft: 2))
         let limited = try small.generate(
-            tokens: [1, 2], parameters: GenerateParameters(maxTokens: 1 + 3 * 5))
+            tokens: [1, 2], parameters: GenerateParameters(maxTokens: 1 + 3 * 5, draftMin: 2))
         #expect(limited.speculative.drafted == 10)
+        #expect(throws: TandemError.self) {
+            try small.generate(tokens: [1], parameters: GenerateParameters(draftMin: 3))
+        }
+        #expect(throws: TandemError.self) { try GenerateParameters(draftMax: 2, draftMin: 3) }
         #expect(
             throws: TandemError.invalidParameter(
                 name: "draft-max", value: "3", allowed: "at most 2, the session's limit")
-        ) { try small.generate(tokens: [1], parameters: GenerateParameters(draftMax: 3)) }
+        ) { try small.generate(tokens: [1], parameters: GenerateParameters(draftMax: 3, draftMin: 3)) }
         #expect(throws: TandemError.self) { try small.evaluate(tokens: [1, 2], blockLength: 3) }
         #expect(throws: TandemError.self) { try small.evaluate(tokens: [1, 2], blockLength: 0) }
     }
@@ -221,7 +229,7 @@ import Testing
             #expect(error?.description.contains(name) == true)
         }
         expectInvalid("predict") { _ = try GenerateParameters(maxTokens: -1) }
-        expectInvalid("draft-max") { _ = try GenerateParameters(draftMax: 65) }
+        expectInvalid("draft-max") { _ = try GenerateParameters(draftMax: 65, draftMin: 65) }
         expectInvalid("draft-max") { _ = try GenerateParameters(draftMax: -1) }
         expectInvalid("stop") { _ = try GenerateParameters(stop: ["a", ""]) }
         for value in [-0.1, 101, .nan, .infinity] as [Float] {

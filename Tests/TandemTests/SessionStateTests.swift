@@ -15,7 +15,7 @@ import Testing
             let session = try model.makeSession()
             var prompt = fixture.tokens(20)
             for round in 0..<3 {
-                let parameters = try GenerateParameters(maxTokens: 15, mode: mode, draftMax: 3)
+                let parameters = try GenerateParameters(maxTokens: 15, mode: mode, draftMax: 3, draftMin: 3)
                 let reused = try session.generate(tokens: prompt, parameters: parameters)
                 let fresh = try model.makeSession().generate(tokens: prompt, parameters: parameters)
                 expectSame(reused, fresh, "\(mode), round \(round)")
@@ -44,8 +44,10 @@ import Testing
             prompt += fixture.tokens(random.index(below: 12), seed: UInt64(round))
             prompt = Array(prompt.prefix(100))
             let mode = model.availableModes[random.index(below: model.availableModes.count)]
+            // A fixed block length: else the clock decides how much a greedy run drafts.
+            let length = random.index(below: 9)
             let parameters = try GenerateParameters(
-                maxTokens: random.index(below: 20), mode: mode, draftMax: random.index(below: 9),
+                maxTokens: random.index(below: 20), mode: mode, draftMax: length, draftMin: length,
                 sampling: SamplingParameters(
                     temperature: random.uniform() < 0.5 ? 0 : 1.2, topK: 20, repeatPenalty: 1.1,
                     seed: UInt64(round)))
@@ -87,7 +89,7 @@ import Testing
         let fixture = try EngineFixture(.pairNear)
         let session = try fixture.session()
         let prompt = fixture.tokens(30)
-        let parameters = try GenerateParameters(maxTokens: 20)
+        let parameters = try GenerateParameters(maxTokens: 20, draftMax: 4, draftMin: 4)
         let before = try session.generate(tokens: prompt, parameters: parameters)
         _ = try session.evaluate(tokens: fixture.tokens(40, seed: 9))
         let after = try session.generate(tokens: prompt, parameters: parameters)
@@ -99,7 +101,7 @@ import Testing
     func concurrentSessions() async throws {
         let fixture = try EngineFixture(ModelRecipe.wide.stored(as: .int8(group: 64)))
         let model = try fixture.load(threads: 4)
-        let parameters = try GenerateParameters(maxTokens: 30, mode: .speed, draftMax: 2)
+        let parameters = try GenerateParameters(maxTokens: 30, mode: .speed, draftMax: 2, draftMin: 2)
         let expected = try (0..<6).map {
             try model.makeSession().generate(
                 tokens: fixture.tokens(20, seed: UInt64($0)), parameters: parameters

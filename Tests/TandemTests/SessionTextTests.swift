@@ -23,7 +23,7 @@ import Testing
             let result = try session.generate(
                 "Once ",
                 parameters: GenerateParameters(
-                    maxTokens: 60, mode: mode, draftMax: 4,
+                    maxTokens: 60, mode: mode, draftMax: 4, draftMin: 4,
                     sampling: SamplingParameters(
                         temperature: 1.5, topK: 0, topP: 1, minP: 0, seed: UInt64(seed)))
             ) { joined += $0 }
@@ -42,7 +42,7 @@ import Testing
             try fixture.session(threads: threads).generate(
                 "x",
                 parameters: GenerateParameters(
-                    maxTokens: 30, draftMax: 3,
+                    maxTokens: 30, draftMax: 3, draftMin: 3,
                     sampling: SamplingParameters(temperature: 1.2, topK: 0, topP: 1, minP: 0, seed: seed))
             ).tokens
         }
@@ -54,7 +54,8 @@ import Testing
     @Test("a stop text ends the text before it", arguments: [1, 3, 8])
     func stopTexts(gamma: Int) throws {
         let session = try EngineFixture(Self.recipe).session()
-        let long = try session.generate("abc", parameters: GenerateParameters(maxTokens: 80, draftMax: gamma))
+        let long = try session.generate(
+            "abc", parameters: GenerateParameters(maxTokens: 80, draftMax: gamma, draftMin: gamma))
         let scalars = Array(long.text.unicodeScalars)
         for (start, length) in [(0, 1), (3, 2), (10, 5), (20, 1), (25, 9)] {
             var stop = ""
@@ -63,7 +64,7 @@ import Testing
             let result = try session.generate(
                 "abc",
                 parameters: GenerateParameters(
-                    maxTokens: 80, draftMax: gamma, stop: ["\u{1}never\u{2}", stop])
+                    maxTokens: 80, draftMax: gamma, draftMin: gamma, stop: ["\u{1}never\u{2}", stop])
             ) { joined += $0 }
             let found = try #require(Array(long.text.utf8).firstRange(of: Array(stop.utf8)))
             #expect(result.finishReason == .stop)
@@ -73,7 +74,9 @@ import Testing
             #expect(ByteTokenizer.decode(result.tokens).utf8.count >= found.upperBound)
         }
         let unmet = try session.generate(
-            "abc", parameters: GenerateParameters(maxTokens: 80, draftMax: gamma, stop: [long.text + "!"]))
+            "abc",
+            parameters: GenerateParameters(
+                maxTokens: 80, draftMax: gamma, draftMin: gamma, stop: [long.text + "!"]))
         #expect(unmet.text == long.text, "what was held back comes at the end")
         #expect(unmet.finishReason == .length)
     }
@@ -109,7 +112,7 @@ import Testing
     @Test("cancelled by another thread while it runs", arguments: DecodingMode.allCases)
     func cancelledDuring(_ mode: DecodingMode) throws {
         let fixture = try EngineFixture(Self.recipe)
-        let parameters = try GenerateParameters(maxTokens: 300, mode: mode, draftMax: 4)
+        let parameters = try GenerateParameters(maxTokens: 300, mode: mode, draftMax: 4, draftMin: 4)
         let whole = try fixture.session().generate("abc", parameters: parameters)
         let session = try fixture.session()
         for deltas in [1, 2, 5] {
@@ -162,7 +165,7 @@ import Testing
     @Test("a stream yields the deltas and then the result")
     func stream() async throws {
         let fixture = try EngineFixture(Self.recipe)
-        let parameters = try GenerateParameters(maxTokens: 50, draftMax: 3)
+        let parameters = try GenerateParameters(maxTokens: 50, draftMax: 3, draftMin: 3)
         let expected = try fixture.session().generate("abc", parameters: parameters)
         var joined = ""
         var results: [GenerationResult] = []
@@ -197,7 +200,7 @@ import Testing
         recipe.primary.positions = 100_000
         let session = try EngineFixture(recipe).session()
         // Without cancellation this would take minutes.
-        let parameters = try GenerateParameters(draftMax: 2, ignoreEndTokens: true)
+        let parameters = try GenerateParameters(draftMax: 2, draftMin: 2, ignoreEndTokens: true)
         for try await element in session.stream("abc", parameters: parameters) {
             if case .delta = element { break }
         }

@@ -17,7 +17,8 @@ import Testing
         let expected = reference.speedGreedy(prompt, drafts: gamma, count: 50)
         let session = try fixture.session(cache: .f32)
         let speed = try session.generate(
-            tokens: prompt, parameters: GenerateParameters(maxTokens: 50, mode: .speed, draftMax: gamma))
+            tokens: prompt,
+            parameters: GenerateParameters(maxTokens: 50, mode: .speed, draftMax: gamma, draftMin: gamma))
         let alone = try session.generate(
             tokens: prompt, parameters: GenerateParameters(maxTokens: 50, mode: .primary))
         #expect(speed.tokens == alone.tokens)
@@ -38,7 +39,9 @@ import Testing
             let fixture = try EngineFixture(recipe)
             let prompt = fixture.tokens(7)
             let result = try fixture.session(cache: .f32).generate(
-                tokens: prompt, parameters: GenerateParameters(maxTokens: 40, mode: .tandem, draftMax: gamma))
+                tokens: prompt,
+                parameters: GenerateParameters(maxTokens: 40, mode: .tandem, draftMax: gamma, draftMin: gamma)
+            )
             let expected = NaiveTandem(try RandomModel(recipe)).standaloneGreedy(
                 prompt, drafts: gamma, count: 48)
             // The last block may be cut short by the limit.

@@ -38,8 +38,7 @@ struct Generate: ParsableCommand {
     @Option(help: "How to decode: speed, tandem, primary or secondary.")
     var decode: DecodingMode?
 
-    @Option(help: "Tokens drafted before each pass of the primary (block length).")
-    var draftMax: Int?
+    @OptionGroup(title: "Drafting") var drafting: DraftFlags
 
     @OptionGroup(title: "Sampling") var sampling: SamplingFlags
 
@@ -83,7 +82,7 @@ struct Generate: ParsableCommand {
                     threadCount: threads == 0 ? nil : threads, verification: noVerify ? .structure : .full))
             let session = try model.makeSession(
                 options: SessionOptions(
-                    contextSize: ctxSize == 0 ? nil : ctxSize, maxDraft: max(draftMax ?? 0, 16),
+                    contextSize: ctxSize == 0 ? nil : ctxSize, maxDraft: drafting.limit,
                     keyValueType: try cache.type()))
             if !json && !hidePrompt { StandardOutput.write(text) }
             let quietText = json
@@ -104,8 +103,40 @@ struct Generate: ParsableCommand {
 
     private func generateParameters() throws -> GenerateParameters {
         try GenerateParameters(
-            maxTokens: predict < 0 ? nil : predict, mode: decode, draftMax: draftMax,
-            sampling: try sampling.parameters(), stop: stop, ignoreEndTokens: ignoreEos)
+            maxTokens: predict < 0 ? nil : predict, mode: decode, draftMax: drafting.most,
+            draftMin: drafting.draftMin, promptLookup: drafting.lookup, sampling: try sampling.parameters(),
+            stop: stop, ignoreEndTokens: ignoreEos)
+    }
+}
+
+/// The flags of speculative decoding, named as llama.cpp names them.
+struct DraftFlags: ParsableArguments {
+    @Option(
+        help:
+            "Most tokens drafted before a pass of the primary, 0...64; as many of them as pay (default: 16).")
+    var draftMax: Int?
+
+    @Option(help: "Fewest tokens drafted before a pass; equal to --draft-max, every pass drafts that many.")
+    var draftMin: Int?
+
+    @Flag(help: "Draft nothing: the same as --draft-max 0.")
+    var noDraft = false
+
+    @Flag(
+        inversion: .prefixedNo,
+        help:
+            "Draft also what followed the newest tokens when they occurred before (default: unless the length is fixed)."
+    )
+    var lookup: Bool?
+
+    /// Most drafts of a pass; nil = the default.
+    var most: Int? { noDraft ? 0 : draftMax }
+
+    /// The most a session has to allow.
+    var limit: Int { max(draftMax ?? 0, draftMin ?? 0, 16) }
+
+    func validate() throws {
+        if noDraft && (draftMax ?? 0) > 0 { throw ValidationError("--no-draft contradicts --draft-max") }
     }
 }
 

@@ -33,6 +33,9 @@ extension GenerationResult {
                 "primary_passes": .integer(Int64(speculative.primaryPasses)),
                 "drafted": .integer(Int64(speculative.drafted)),
                 "accepted": .integer(Int64(speculative.accepted)),
+                "looked_up": .integer(Int64(speculative.lookedUp)),
+                "draft_cost": .number(speculative.draftCost),
+                "row_cost": .number(speculative.rowCost),
             ],
             "memory": ["peak_bytes": .integer(Int64(peakBytes))],
         ]
@@ -45,7 +48,9 @@ extension GenerationResult {
         if speculative.primaryPasses > 0 { line += " · \(speculative.primaryPasses) primary passes" }
         if speculative.drafted > 0 {
             line += " · accepted \(fixed(speculative.acceptedPerPass, 2)) per pass"
-            line += " (\(fixed(100 * speculative.acceptanceRate, 0)) % of \(speculative.drafted) drafted)"
+            line += " (\(fixed(100 * speculative.acceptanceRate, 0)) % of \(speculative.drafted) drafted"
+            if speculative.lookedUp > 0 { line += ", \(speculative.lookedUp) of them looked up" }
+            line += ")"
         }
         line += " · peak memory \(fixed(Double(peakMemoryBytes()) / 1_048_576, 1)) MiB"
         line += " · \(finishReason.rawValue) · \(model.threadCount) threads, \(model.instructionSet)"

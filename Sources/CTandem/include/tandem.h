@@ -220,7 +220,8 @@ typedef struct tandem_generate_options {
     int32_t mode;
     /// Tokens to generate at most; 0 = until the context is full.
     int32_t max_tokens;
-    /// Tokens drafted before each pass of the primary; 0 = the file's own number.
+    /// Most tokens drafted before a pass of the primary, as many of them as pay; 0 = the session's draft_limit. In
+    /// standalone tandem decoding the block length; 0 = the file's own.
     int32_t draft_max;
     /// Not 0: go on after an end token.
     int32_t ignore_end_tokens;
@@ -250,6 +251,10 @@ typedef struct tandem_generate_options {
     /// completion_tokens of the result says how many there were.
     int32_t *tokens;
     size_t token_capacity;
+    /// Fewest tokens drafted before a pass; equal to draft_max, every pass drafts that many.
+    int32_t draft_min;
+    /// 0.
+    int32_t reserved;
 } tandem_generate_options;
 
 #define TANDEM_GENERATE_OPTIONS_INIT {.size = sizeof(tandem_generate_options)}

@@ -29,7 +29,7 @@ extension Decoder {
                     ? [] : Array(secondaryLogits[row * vocabulary..<(row + 1) * vocabulary])
                 unsafe visit(position + row, logits(row: row), part)
             }
-            commit(block, position: position)
+            commit(block)
             position = end
         }
     }
@@ -39,6 +39,7 @@ extension Decoder {
         _ block: ArraySlice<TokenID>, position: Int, cancellation: CancellationToken?
     ) throws(TandemError) -> [Float] {
         guard let secondary, let secondaryCache else { return [] }
+        commitTaps()
         try secondary.forward(
             block, position: position, cache: secondaryCache, taps: nil, logitRows: 0..<block.count,
             cancellation: cancellation)

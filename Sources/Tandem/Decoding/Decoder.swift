@@ -14,7 +14,7 @@ final class Decoder {
     let core: ModelCore
     let contextSize: Int
     let maxDraft: Int
-    private let batchSize: Int
+    let batchSize: Int
     private let keyValueType: KeyValueType
     let workspace: Workspace
     private let primary: Transformer
@@ -23,14 +23,20 @@ final class Decoder {
     private(set) var secondaryCache: KeyValueCache?
     private var taps: TapBuffer?
 
+    /// Room for one distribution [tokens that both models have].
+    lazy var confidenceScratch = [Float](repeating: 0, count: core.sharedVocabulary)
+
+    /// What generations before have learnt about costs and chances.
+    var policy: DraftPolicy?
+
     /// Committed tokens of the lead model.
     private(set) var tokens: [TokenID] = []
     /// What the secondary's cache holds.
-    private var secondaryContent = SecondaryContent.nothing
+    var secondaryContent = SecondaryContent.nothing
     private var lead = ModelRole.primary
 
     /// Contents of the secondary's cache.
-    private enum SecondaryContent: Equatable {
+    enum SecondaryContent: Equatable {
         /// Nothing that counts.
         case nothing
         /// Keys and values made of the primary's taps, for all committed tokens.
@@ -68,6 +74,7 @@ final class Decoder {
     func reset() {
         tokens.removeAll(keepingCapacity: true)
         secondaryContent = .nothing
+        taps?.pendingRows = 0
     }
 
     // MARK: - Prompt
@@ -92,7 +99,7 @@ final class Decoder {
             try runLead(
                 block, position: position, logitRows: isLast ? block.count - 1..<block.count : 0..<0,
                 cancellation: cancellation)
-            commit(block, position: position)
+            commit(block)
             position = end
         }
         return prompt.count - common
@@ -111,6 +118,7 @@ final class Decoder {
         switch mode {
         case .primary:
             secondaryContent = .nothing
+            taps?.pendingRows = 0
         case .secondary:
             if case .own = secondaryContent {} else { reset(); secondaryContent = .own(length: 0) }
         case .speed, .tandem:
@@ -129,6 +137,7 @@ final class Decoder {
     }
 
     private func truncate(to count: Int) {
+        if let taps { taps.pendingRows = max(0, taps.pendingRows - (tokens.count - count)) }
         tokens.removeSubrange(count...)
         if case .own(let length) = secondaryContent { secondaryContent = .own(length: min(length, count)) }
     }
@@ -142,6 +151,7 @@ final class Decoder {
                 block, position: position, cache: secondaryCache, taps: nil, logitRows: logitRows,
                 cancellation: cancellation)
         } else if let primaryCache {
+            if let taps, taps.pendingRows + block.count > taps.maxRows { commitTaps() }
             try primary.forward(
                 block, position: position, cache: primaryCache,
                 taps: secondaryContent == .derived ? taps : nil, logitRows: logitRows,
@@ -149,15 +159,21 @@ final class Decoder {
         }
     }
 
-    /// Appends the first tokens of the block just run by the lead, and gives the secondary what is due to it.
-    func commit(_ accepted: ArraySlice<TokenID>, position: Int) {
-        if secondaryContent == .derived, let secondary, let secondaryCache, let taps {
-            secondary.commit(
-                taps, projections: core.projections, layerMap: core.layerMap, rows: accepted.count,
-                position: position, cache: secondaryCache)
-        }
+    /// Appends the first tokens of the block just run by the lead. Their taps are due to the secondary.
+    func commit(_ accepted: ArraySlice<TokenID>) {
+        if secondaryContent == .derived { taps?.pendingRows += accepted.count }
         tokens.append(contentsOf: accepted)
         if lead == .secondary { secondaryContent = .own(length: tokens.count) }
+    }
+
+    /// Gives the secondary the taps that are due to it: as late as possible, because many rows cost little more than one.
+    func commitTaps() {
+        guard secondaryContent == .derived, let secondary, let secondaryCache, let taps, taps.pendingRows > 0
+        else { return }
+        secondary.commit(
+            taps, projections: core.projections, layerMap: core.layerMap, rows: taps.pendingRows,
+            position: tokens.count - taps.pendingRows, cache: secondaryCache)
+        taps.pendingRows = 0
     }
 
     // MARK: - One step
@@ -180,84 +196,55 @@ final class Decoder {
         /// Accepted draft tokens, then the pass's own token.
         var produced: [TokenID] = []
         var drafted = 0
+        /// Drafts that were looked up in the text.
+        var lookedUp = 0
         var accepted = 0
     }
 
-    /// Drafts up to `draftCount` tokens after `newest`, runs the lead once and accepts. Nothing is drafted after a token
-    /// that the secondary does not know.
+    /// Drafts as many tokens after `newest` as `drafting` wants and `room` allows, runs the lead once and accepts.
     ///
-    /// - Precondition: `tokens.count + 1 + draftCount <= contextSize` and `draftCount <= maxDraft`.
+    /// - Precondition: `tokens.count + 1 + room <= contextSize`.
     func step(
-        newest: TokenID, draftCount: Int, mode: DecodingMode, sampler: inout Sampler,
+        newest: TokenID, room: Int, mode: DecodingMode, drafting: inout Drafting, sampler: inout Sampler,
         generator: inout SeededGenerator, endTokens: Set<TokenID>, cancellation: CancellationToken?
     ) throws(TandemError) -> Step {
         let position = tokens.count
-        var history = tokens
-        history.append(newest)
-        var drafts: [Distribution] = []
-        if draftCount > 0, Int(newest) < core.sharedVocabulary, let secondary, let secondaryCache {
+        var drafts = Drafts(history: tokens)
+        drafts.history.append(newest)
+        var pass = drafting.policy.begin(room: min(room, maxDraft))
+        if mode == .speed || mode == .tandem {
             try draft(
-                draftCount, secondary: secondary, cache: secondaryCache, history: &history,
-                distributions: &drafts, sampler: &sampler, generator: &generator, endTokens: endTokens,
-                cancellation: cancellation)
+                &drafts, pass: &pass, drafting: &drafting, sampler: &sampler, generator: &generator,
+                endTokens: endTokens, cancellation: cancellation)
         }
-        let block = history[position...]
+        let block = drafts.history[position...]
+        let start = monotonicSeconds()
         try runLead(
             block, position: position,
             logitRows: mode == .tandem ? block.count - 1..<block.count : 0..<block.count,
             cancellation: cancellation)
 
         var step = Step()
-        step.drafted = drafts.count
+        step.drafted = drafts.distributions.count
+        step.lookedUp = drafts.areLookedUp ? step.drafted : 0
         let next: TokenID
         if mode == .tandem {
-            step.accepted = drafts.count
-            next = distribution(row: 0, sampler: &sampler, history: history).sample(using: &generator)
+            step.accepted = step.drafted
+            next = distribution(row: 0, sampler: &sampler, history: drafts.history).sample(using: &generator)
         } else {
             (step.accepted, next) = verify(
-                block, drafts: drafts, position: position, sampler: &sampler, generator: &generator)
+                block, drafts: drafts.distributions, position: position, sampler: &sampler,
+                generator: &generator)
         }
-        let accepted = block.prefix(step.accepted + 1)
-        commit(accepted, position: position)
+        commit(block.prefix(step.accepted + 1))
         if case .own(let length) = secondaryContent {
             secondaryContent = .own(length: min(length, tokens.count))
         }
-        step.produced = Array(accepted.dropFirst())
+        drafting.policy.record(
+            pass, drafted: step.drafted, accepted: step.accepted, seconds: monotonicSeconds() - start)
+        step.produced = Array(block.prefix(step.accepted + 1).dropFirst())
         step.produced.append(next)
         return step
-    }
-
-    /// Lets the secondary propose tokens of both models; they are appended to `history`.
-    private func draft(
-        _ count: Int, secondary: Transformer, cache: KeyValueCache, history: inout [TokenID],
-        distributions: inout [Distribution], sampler: inout Sampler, generator: inout SeededGenerator,
-        endTokens: Set<TokenID>, cancellation: CancellationToken?
-    ) throws(TandemError) {
-        for _ in 0..<count {
-            var first = history.count - 1
-            if case .own(let length) = secondaryContent {
-                // A plain draft model has to see every committed token itself, in blocks the workspace can hold.
-                first = length
-                while history.count - first > batchSize {
-                    try secondary.forward(
-                        history[first..<first + batchSize], position: first, cache: cache, taps: nil,
-                        logitRows: 0..<0, cancellation: cancellation)
-                    first += batchSize
-                    secondaryContent = .own(length: first)
-                }
-            }
-            let block = history[first...]
-            try secondary.forward(
-                block, position: first, cache: cache, taps: nil, logitRows: block.count - 1..<block.count,
-                cancellation: cancellation)
-            if case .own = secondaryContent { secondaryContent = .own(length: history.count) }
-            let proposal = unsafe sampler.distribution(
-                logits: logits(row: 0), vocabularySize: core.sharedVocabulary, history: history)
-            let token = proposal.sample(using: &generator)
-            distributions.append(proposal)
-            history.append(token)
-            if endTokens.contains(token) { break }
-        }
     }
 
     /// Accepts the longest prefix of the drafts by rejection sampling (greedy: by equality) and draws the next token.

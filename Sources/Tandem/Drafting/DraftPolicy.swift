@@ -161,8 +161,8 @@ package struct DraftPolicy: Sendable {
         return gain > rule.value(survival: 1) ? length : 0
     }
 
-    /// Notes that the drafts of `pass` were looked up.
-    package func marking(_ pass: inout Pass, lookedUp proposal: PromptLookup.Proposal) {
+    /// Notes that the drafts of `pass` come from `proposal`.
+    package func markLookedUp(_ pass: inout Pass, _ proposal: PromptLookup.Proposal) {
         pass.matchLength = proposal.matchLength
     }
 

@@ -18,6 +18,9 @@ final class ModelCore: Sendable {
     let kernels: KernelTable
     let pool: ComputePool
 
+    /// Bytes of weights that a step of the secondary reads over those that a pass of the primary reads; 0 without one.
+    let draftShare: Double
+
     init(file: TandemFile, kernels: KernelTable, threadCount: Int) throws(TandemError) {
         self.file = file
         self.kernels = kernels
@@ -43,6 +46,19 @@ final class ModelCore: Sendable {
         sharedVocabulary = min(
             manifest.primary.vocabularySize,
             manifest.secondary?.vocabularySize ?? manifest.primary.vocabularySize)
+        draftShare = Self.draftShare(file)
         pool = ComputePool(threadCount: threadCount)
+    }
+
+    private static func draftShare(_ file: TandemFile) -> Double {
+        guard let secondary = file.manifest.secondary else { return 0 }
+        func bytes(_ role: ModelRole, _ configuration: ModelConfiguration) -> Int {
+            let unread = configuration.tiedEmbeddings ? nil : TensorName.embed(role)
+            return file.tensors.reduce(0) { sum, tensor in
+                let counts = tensor.name.hasPrefix("\(role.rawValue).") && tensor.name != unread
+                return counts ? sum + tensor.dataLength + tensor.scalesLength : sum
+            }
+        }
+        return Double(bytes(.secondary, secondary)) / Double(max(1, bytes(.primary, file.manifest.primary)))
     }
 }

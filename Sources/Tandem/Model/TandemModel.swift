@@ -80,7 +80,7 @@ public final class TandemModel: Sendable {
     /// Modes this file can decode in, the best first.
     public var availableModes: [DecodingMode] {
         switch manifest.kind {
-        case .single: [.primary]
+        case .single: [.speed, .primary]
         case .pair: [.speed, .primary, .secondary]
         case .tandem: [.speed, .tandem, .primary, .secondary]
         }

@@ -6,8 +6,15 @@ public struct GenerateParameters: Sendable, Equatable {
     public let maxTokens: Int?
     /// `nil` = the best mode the file offers.
     public let mode: DecodingMode?
-    /// Block length γ: tokens drafted before each primary pass; `nil` = the file's own, or 4.
+    /// Most tokens drafted before a pass of the primary; `nil` = the session's limit, in standalone tandem decoding the
+    /// file's own block length. 0 = no drafts.
     public let draftMax: Int?
+    /// Fewest tokens drafted before a pass; `nil` = 0: drafting stops where it does not pay. Equal to ``draftMax``, every
+    /// pass drafts that many (γ).
+    public let draftMin: Int?
+    /// Whether to draft also what followed the newest tokens when they occurred before (prompt lookup); `nil` = unless
+    /// ``draftMin`` fixes the block length. The text stays exactly the primary's.
+    public let promptLookup: Bool?
     public let sampling: SamplingParameters
     /// Generation ends before any of these texts.
     public let stop: [String]
@@ -18,7 +25,8 @@ public struct GenerateParameters: Sendable, Equatable {
     /// - Throws: ``TandemError/invalidParameter(name:value:allowed:)``.
     public init(
         maxTokens: Int? = nil, mode: DecodingMode? = nil, draftMax: Int? = nil,
-        sampling: SamplingParameters = .greedy, stop: [String] = [], ignoreEndTokens: Bool = false
+        draftMin: Int? = nil, promptLookup: Bool? = nil, sampling: SamplingParameters = .greedy,
+        stop: [String] = [], ignoreEndTokens: Bool = false
     ) throws(TandemError) {
         if let maxTokens, maxTokens < 0 {
             throw .invalidParameter(name: "predict", value: "\(maxTokens)", allowed: "0 or greater")
@@ -26,12 +34,18 @@ public struct GenerateParameters: Sendable, Equatable {
         if let draftMax, !(0...64).contains(draftMax) {
             throw .invalidParameter(name: "draft-max", value: "\(draftMax)", allowed: "in 0 ... 64")
         }
+        if let draftMin, !(0...(draftMax ?? 64)).contains(draftMin) {
+            throw .invalidParameter(
+                name: "draft-min", value: "\(draftMin)", allowed: "in 0 ... \(draftMax ?? 64)")
+        }
         if stop.contains("") {
             throw .invalidParameter(name: "stop", value: "\"\"", allowed: "texts that are not empty")
         }
         self.maxTokens = maxTokens
         self.mode = mode
         self.draftMax = draftMax
+        self.draftMin = draftMin
+        self.promptLookup = promptLookup
         self.sampling = sampling
         self.stop = stop
         self.ignoreEndTokens = ignoreEndTokens

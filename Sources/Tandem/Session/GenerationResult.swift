@@ -55,10 +55,17 @@ public struct GenerationResult: Sendable {
     public struct Speculative: Sendable, Equatable {
         /// Passes of the primary during generation, the prompt's excluded.
         public internal(set) var primaryPasses = 0
-        /// Tokens drafted by the secondary.
+        /// Tokens drafted, by the secondary or by prompt lookup.
         public internal(set) var drafted = 0
+        /// Drafted tokens that prompt lookup found.
+        public internal(set) var lookedUp = 0
         /// Drafted tokens that were kept.
         public internal(set) var accepted = 0
+
+        /// One step of the secondary, and one more row in a pass of the primary, in units of a pass over one row: what
+        /// drafting was weighed with. 0 where nothing was weighed.
+        public internal(set) var draftCost = 0.0
+        public internal(set) var rowCost = 0.0
 
         /// Share of drafted tokens that were kept.
         public var acceptanceRate: Double { drafted > 0 ? Double(accepted) / Double(drafted) : 0 }

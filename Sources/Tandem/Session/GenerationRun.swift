@@ -8,7 +8,7 @@ struct GenerationRun {
     private let decoder: Decoder
     private let parameters: GenerateParameters
     private let mode: DecodingMode
-    private let draftCount: Int
+    private var drafting: Drafting
     private let cancellation: CancellationToken?
     private let endTokens: Set<TokenID>
     private var sampler: Sampler
@@ -20,12 +20,12 @@ struct GenerationRun {
 
     init(
         model: TandemModel, decoder: Decoder, parameters: GenerateParameters, mode: DecodingMode,
-        draftCount: Int, cancellation: CancellationToken?
+        drafting: Drafting, cancellation: CancellationToken?
     ) {
         self.decoder = decoder
         self.parameters = parameters
         self.mode = mode
-        self.draftCount = draftCount
+        self.drafting = drafting
         self.cancellation = cancellation
         endTokens = parameters.ignoreEndTokens ? [] : model.endTokens
         sampler = unsafe Sampler(parameters: parameters.sampling, kernels: model.core.kernels.table)
@@ -57,6 +57,7 @@ struct GenerationRun {
         result.timings.predictedSeconds = ended > start ? now - ended : 0
         result.timings.predictedTokens = max(0, result.tokens.count - 1)
         result.usage.completionTokens = result.tokens.count
+        noteCosts()
         flush(onDelta)
         return result
     }
@@ -74,16 +75,26 @@ struct GenerationRun {
                 return
             }
             let step = try decoder.step(
-                newest: newest, draftCount: min(draftCount, room - 1, remaining - 1), mode: mode,
+                newest: newest, room: min(room - 1, remaining - 1), mode: mode, drafting: &drafting,
                 sampler: &sampler, generator: &generator, endTokens: endTokens, cancellation: cancellation)
             if mode != .secondary { result.speculative.primaryPasses += 1 }
             result.speculative.drafted += step.drafted
+            result.speculative.lookedUp += step.lookedUp
             result.speculative.accepted += step.accepted
             for token in step.produced {
                 if take(token, onDelta) { return }
                 newest = token
             }
         }
+    }
+
+    /// Keeps what was learnt for the session's next generation, and reports it.
+    private mutating func noteCosts() {
+        let costs = drafting.policy.costs
+        if costs.isClocked { decoder.policy = drafting.policy }
+        guard !drafting.policy.isFixed, result.speculative.drafted > 0, costs.base > 0 else { return }
+        result.speculative.draftCost = costs.draft / costs.base
+        result.speculative.rowCost = costs.marginal / costs.base
     }
 
     /// Takes one produced token; returns whether generation ends with it.

@@ -68,13 +68,14 @@ public final class Session: Sendable {
         onDelta: (String) -> Void = { _ in }
     ) throws(TandemError) -> GenerationResult {
         let mode = try resolveMode(parameters.mode)
-        let draftCount = try resolveDraft(parameters.draftMax, mode: mode)
+        let limits = try resolveDraft(parameters, mode: mode)
         try check(prompt: tokens, mode: mode)
         guard !busy.exchange(true, ordering: .acquiringAndReleasing) else { throw .sessionBusy }
         defer { busy.store(false, ordering: .releasing) }
         let box = decoder.withLock { $0 }
         var run = GenerationRun(
-            model: model, decoder: box.decoder, parameters: parameters, mode: mode, draftCount: draftCount,
+            model: model, decoder: box.decoder, parameters: parameters, mode: mode,
+            drafting: drafting(limits, parameters, mode: mode, decoder: box.decoder),
             cancellation: cancellation)
         return try run.execute(prompt: tokens, onDelta: onDelta)
     }
@@ -111,24 +112,49 @@ public final class Session: Sendable {
         guard modes.contains(wanted) else {
             let reason =
                 model.manifest.kind == .single
-                ? "it holds one model only; use 'primary', or pack a pair"
+                ? "it holds one model only; use 'speed' or 'primary', or pack a pair"
                 : "it holds no tandem projections; use 'speed', 'primary' or 'secondary'"
             throw .modeUnavailable(mode: wanted.rawValue, reason: reason)
         }
         return wanted
     }
 
-    private func resolveDraft(_ wanted: Int?, mode: DecodingMode) throws(TandemError) -> Int {
-        guard mode == .speed || mode == .tandem else { return 0 }
-        if let wanted {
-            guard wanted <= options.maxDraft else {
+    private func resolveDraft(
+        _ parameters: GenerateParameters, mode: DecodingMode
+    ) throws(TandemError) -> ClosedRange<Int> {
+        guard mode == .speed || mode == .tandem else { return 0...0 }
+        for (name, value) in [("draft-max", parameters.draftMax), ("draft-min", parameters.draftMin)] {
+            if let value, value > options.maxDraft {
                 throw .invalidParameter(
-                    name: "draft-max", value: "\(wanted)",
-                    allowed: "at most \(options.maxDraft), the session's limit")
+                    name: name, value: "\(value)", allowed: "at most \(options.maxDraft), the session's limit"
+                )
             }
-            return wanted
         }
-        return min(model.manifest.tandem?.blockLength ?? 4, options.maxDraft)
+        if mode == .tandem {
+            // All drafts are kept: the block length is a choice of quality, not of speed alone.
+            let length = parameters.draftMax ?? min(model.manifest.tandem?.blockLength ?? 4, options.maxDraft)
+            return length...length
+        }
+        let most = parameters.draftMax ?? options.maxDraft
+        return min(parameters.draftMin ?? 0, most)...most
+    }
+
+    /// How a generation drafts. Greedy text does not depend on the drafts, so costs are measured, and what was learnt is
+    /// kept; sampled text does, so there the costs are those of the weights' sizes: the same seed gives the same text.
+    private func drafting(
+        _ limits: ClosedRange<Int>, _ parameters: GenerateParameters, mode: DecodingMode, decoder: Decoder
+    ) -> Drafting {
+        let policy: DraftPolicy
+        if !parameters.sampling.isGreedy {
+            policy = DraftPolicy(limits: limits, costs: PassCosts(draftOverPass: model.core.draftShare))
+        } else if let known = decoder.policy, known.limits == limits {
+            policy = known
+        } else {
+            policy = DraftPolicy(limits: limits)
+        }
+        let isFixed = limits.lowerBound == limits.upperBound
+        let wantsLookup = mode == .speed && (parameters.promptLookup ?? !isFixed)
+        return Drafting(policy: policy, lookup: wantsLookup ? PromptLookup() : nil)
     }
 
     private func check(prompt: [TokenID], mode: DecodingMode) throws(TandemError) {

@@ -8,6 +8,8 @@ final class TapBuffer {
     let depths: [Int]
     let maxRows: Int
     let width: Int
+    /// Rows that were taken and not committed yet. The next pass adds its rows after these.
+    var pendingRows = 0
     private let buffer: AlignedBuffer
 
     init(layerMap: [Int], width: Int, maxRows: Int) throws(TandemError) {

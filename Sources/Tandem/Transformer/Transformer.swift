@@ -85,7 +85,8 @@ struct Transformer {
 
     private func copyTap(depth: Int, rows: Int, taps: TapBuffer?) {
         guard let taps, let target = unsafe taps.rows(atDepth: depth) else { return }
-        unsafe target.update(from: workspace.residual, count: rows &* hiddenSize)
+        let place = unsafe target + taps.pendingRows &* taps.width
+        unsafe place.update(from: workspace.residual, count: rows &* hiddenSize)
     }
 
     /// Activations that a matrix product reads.

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTandemKernels
+internal import TandemTokenizer
+
+/// Tokens proposed in one pass.
+struct Drafts {
+    /// Committed tokens, the newest one, and the drafts.
+    var history: [TokenID]
+    /// The distribution that each draft was drawn from.
+    var distributions: [Distribution] = []
+    var areLookedUp = false
+
+    init(history: [TokenID]) { self.history = history }
+}
+
+/// How a generation drafts.
+struct Drafting {
+    var policy: DraftPolicy
+    /// Drafts from the text itself; nil when these are not wanted.
+    var lookup: PromptLookup?
+}
+
+extension Decoder {
+    /// Proposes tokens of both models after the last of `drafts.history`: from the text itself where that promises more,
+    /// else from the secondary.
+    func draft(
+        _ drafts: inout Drafts, pass: inout DraftPolicy.Pass, drafting: inout Drafting,
+        sampler: inout Sampler,
+        generator: inout SeededGenerator, endTokens: Set<TokenID>, cancellation: CancellationToken?
+    ) throws(TandemError) {
+        if lookUp(&drafts, pass: &pass, drafting: &drafting, endTokens: endTokens) { return }
+        // Nothing is drafted after a token that the secondary does not know.
+        guard let newest = drafts.history.last, Int(newest) < core.sharedVocabulary, let secondary,
+            let secondaryCache
+        else { return }
+        while drafting.policy.wantsStep(pass) {
+            let start = monotonicSeconds()
+            try runSecondary(drafts.history, secondary, secondaryCache, cancellation: cancellation)
+            let proposal = unsafe sampler.distribution(
+                logits: logits(row: 0), vocabularySize: core.sharedVocabulary, history: drafts.history)
+            let confidence = drafting.policy.isFixed ? 1 : confidence(proposal)
+            drafting.policy.recordDraft(seconds: monotonicSeconds() - start, in: &pass)
+            guard drafting.policy.takes(confidence: confidence, in: &pass) else { break }
+            let token = proposal.sample(using: &generator)
+            drafts.distributions.append(proposal)
+            drafts.history.append(token)
+            if endTokens.contains(token) { break }
+        }
+    }
+
+    /// Drafts by prompt lookup; returns whether it did.
+    private func lookUp(
+        _ drafts: inout Drafts, pass: inout DraftPolicy.Pass, drafting: inout Drafting,
+        endTokens: Set<TokenID>
+    ) -> Bool {
+        guard drafting.lookup != nil else { return false }
+        drafting.lookup?.update(drafts.history)
+        guard let proposal = drafting.lookup?.propose(limit: maxDraft) else { return false }
+        let length = drafting.policy.lookupLength(proposal, in: pass)
+        guard length > 0 else { return false }
+        for token in proposal.tokens.prefix(length) {
+            drafts.distributions.append(.point(token))
+            drafts.history.append(token)
+            if endTokens.contains(token) { break }
+        }
+        drafting.policy.markLookedUp(&pass, proposal)
+        drafts.areLookedUp = true
+        return true
+    }
+
+    /// Runs the secondary up to the last token of `history`, whose logits are then in row 0.
+    private func runSecondary(
+        _ history: [TokenID], _ secondary: Transformer, _ cache: KeyValueCache,
+        cancellation: CancellationToken?
+    ) throws(TandemError) {
+        commitTaps()
+        var first = history.count - 1
+        if case .own(let length) = secondaryContent {
+            // A plain draft model has to see every committed token itself, in blocks the workspace can hold.
+            first = length
+            while history.count - first > batchSize {
+                try secondary.forward(
+                    history[first..<first + batchSize], position: first, cache: cache, taps: nil,
+                    logitRows: 0..<0, cancellation: cancellation)
+                first += batchSize
+                secondaryContent = .own(length: first)
+            }
+        }
+        let block = history[first...]
+        try secondary.forward(
+            block, position: first, cache: cache, taps: nil, logitRows: block.count - 1..<block.count,
+            cancellation: cancellation)
+        if case .own = secondaryContent { secondaryContent = .own(length: history.count) }
+    }
+
+    /// The largest probability of a proposal. A greedy one has only its token: then that of the softmax of row 0.
+    private func confidence(_ proposal: Distribution) -> Double {
+        switch proposal {
+        case .sparse(_, let probabilities): Double(probabilities.max() ?? 0)
+        case .point(let token): Double(softmaxProbability(of: token))
+        }
+    }
+
+    private func softmaxProbability(of token: TokenID) -> Float {
+        let count = core.sharedVocabulary
+        unsafe confidenceScratch.withUnsafeMutableBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return }
+            unsafe base.update(from: logits(row: 0), count: count)
+            unsafe core.kernels.table.softmax(base, count, 1)
+        }
+        return confidenceScratch[Int(token)]
+    }
+}
