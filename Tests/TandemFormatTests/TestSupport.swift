@@ -61,6 +61,8 @@ struct SampleFile {
     var groupSize = 64
     var codec = CodecChoice.raw
     var tied = false
+    /// Of the primary; the secondary is plain.
+    var architecture = ModelArchitecture()
     var seed: UInt64 = 1
     var tokenizer = Array(
         #"{"model":{"vocab":["a","b","a","b","a","b","a","b","a","b","a","b","a","b"]}}"#.utf8)
@@ -70,7 +72,8 @@ struct SampleFile {
         return try ModelConfiguration(
             vocabularySize: 40, hiddenSize: hidden, layerCount: role == .primary ? 2 : 1, headCount: 4,
             keyValueHeadCount: 2, headSize: 8, intermediateSize: 70, maxPositions: 128, normEpsilon: 1e-5,
-            ropeBase: 10_000, tiedEmbeddings: tied)
+            ropeBase: 10_000, tiedEmbeddings: tied,
+            architecture: role == .primary ? architecture : ModelArchitecture())
     }
 
     func manifest(tokenizerChunk: Int? = 0) throws -> Manifest {
