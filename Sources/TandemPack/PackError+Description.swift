@@ -59,6 +59,8 @@ extension PackError: CustomStringConvertible {
         case .vocabulariesDiffer(let id, let primary, let secondary):
             "the tokenizers differ: token \(id) is \(Self.quoted(primary)) in the primary's and "
                 + "\(Self.quoted(secondary)) in the secondary's; both models need the same tokenizer"
+        case .chatTemplate(let path, let error):
+            "'\(path)': \(error); pack without its chat template (--no-chat-template) and give one to tandem chat"
         case .destinationExists(let path):
             "'\(path)' exists; allow overwriting (--force) or choose another name"
         case .destinationIsDirectory(let path):

@@ -79,6 +79,9 @@ public enum PackError: Error, Sendable, Equatable {
     /// The two tokenizers give a different text to an id below both vocabularies' sizes; `id` is the first such.
     case vocabulariesDiffer(id: Int, primary: String?, secondary: String?)
 
+    /// The checkpoint's chat template cannot be used.
+    case chatTemplate(path: String, error: TemplateError)
+
     // MARK: Output
 
     /// The destination exists and overwriting was not asked for.

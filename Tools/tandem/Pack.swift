@@ -29,6 +29,9 @@ struct Pack: ParsableCommand {
     @Option(name: .shortAndLong, help: "Threads; 0 = the processors this process may use.")
     var threads = 0
 
+    @Flag(help: "Leave the checkpoint's chat template out.")
+    var noChatTemplate = false
+
     @Flag(name: .shortAndLong, help: "Replace the file if it exists.")
     var force = false
 
@@ -87,6 +90,7 @@ struct Pack: ParsableCommand {
         options.secondary = formats.secondary
         options.projections = formats.projections
         options.embeddings = formats.embeddings
+        options.omitsChatTemplate = noChatTemplate
         options.isCancelled = { interruptibleToken.isCancelled }
         return options
     }

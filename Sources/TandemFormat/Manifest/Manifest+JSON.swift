@@ -115,7 +115,12 @@ extension TokenizerReference {
             bos: reader.optionalInteger("bos"),
             eos: reader.integers("eos", limit: FormatLimits.maximumEndTokens),
             addBOS: reader.bool("add_bos"),
-            chatTemplate: reader.optionalString("chat_template"))
+            chatTemplate: reader.optionalString("chat_template"),
+            toolTemplate: reader.optionalString("tool_chat_template"),
+            specialTokens: reader.freeObject("special_tokens"))
+        for member in specialTokens.members where member.value.stringValue == nil {
+            throw reader.invalid("special_tokens.\(member.key)", "is not a string")
+        }
     }
 
     var json: JSONValue {
@@ -125,6 +130,8 @@ extension TokenizerReference {
         object["eos"] = .array(eos.map { .integer(Int64($0)) })
         object["add_bos"] = .bool(addBOS)
         if let chatTemplate { object["chat_template"] = .string(chatTemplate) }
+        if let toolTemplate { object["tool_chat_template"] = .string(toolTemplate) }
+        if !specialTokens.isEmpty { object["special_tokens"] = .object(specialTokens) }
         return .object(object)
     }
 }

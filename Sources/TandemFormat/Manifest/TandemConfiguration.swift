@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import TandemJSON
+
 /// How the secondary reads the primary.
 public struct TandemConfiguration: Sendable, Equatable {
     /// For each secondary layer, the number of primary layers already applied at its tap: 0 is the
@@ -33,12 +35,21 @@ public struct TokenizerReference: Sendable, Equatable {
     public let addBOS: Bool
     /// Jinja source of the chat template.
     public let chatTemplate: String?
+    /// Jinja source of the chat template for conversations with tools, where it is another one.
+    public let toolTemplate: String?
+    /// Texts of the special tokens under the names that chat templates know, such as `bos_token`.
+    public let specialTokens: JSONObject
 
-    public init(chunk: Int, bos: Int?, eos: [Int], addBOS: Bool, chatTemplate: String?) {
+    public init(
+        chunk: Int, bos: Int?, eos: [Int], addBOS: Bool, chatTemplate: String?, toolTemplate: String? = nil,
+        specialTokens: JSONObject = JSONObject()
+    ) {
         self.chunk = chunk
         self.bos = bos
         self.eos = eos
         self.addBOS = addBOS
         self.chatTemplate = chatTemplate
+        self.toolTemplate = toolTemplate
+        self.specialTokens = specialTokens
     }
 }

@@ -7,11 +7,11 @@ import TandemTokenizer
 ///
 /// Each is taken from the first directory that has it.
 struct TokenizerSettings {
-    private let directories: [String]
+    let directories: [String]
     private let vocabularySize: Int
     private let generationFile: JSONFile?
     private let modelFile: JSONFile?
-    private let tokenizerFile: JSONFile?
+    let tokenizerFile: JSONFile?
 
     init(directories: [String], vocabularySize: Int) throws(PackError) {
         self.directories = directories

@@ -12,6 +12,10 @@ package struct TokenizerSource: Sendable {
     let eos: [Int]
     let addBOS: Bool
     let chatTemplate: String?
+    /// The chat template for conversations with tools, where the checkpoint names another one.
+    var toolTemplate: String?
+    /// Texts of the special tokens, for chat templates.
+    var specialTokens = JSONObject()
     /// The sampling defaults of generation_config.json.
     let generation: JSONObject
 
@@ -42,6 +46,10 @@ package struct TokenizerSource: Sendable {
         eos = try settings.eos(tokenizer)
         addBOS = try settings.addBOS(tokenizer, bos: bos)
         chatTemplate = try settings.chatTemplate()
+        if chatTemplate != nil {
+            toolTemplate = try settings.toolTemplate()
+            specialTokens = settings.specialTokens
+        }
         generation = try settings.generation()
     }
 
