@@ -29,6 +29,10 @@ public enum TandemError: Error, Sendable, Equatable {
     case invalidToken(id: Int, vocabularySize: Int)
     /// The decoding mode needs a model that the file does not hold.
     case modeUnavailable(mode: String, reason: String)
+    /// The file carries no chat template, and a conversation was asked for.
+    case noChatTemplate
+    /// A chat template could not be read, or refuses the conversation.
+    case chatTemplate(TemplateError)
     /// The session is already generating.
     case sessionBusy
     /// The operation was cancelled.
@@ -67,6 +71,11 @@ extension TandemError: CustomStringConvertible {
             return "token id \(id) is outside the vocabulary of \(vocabularySize)"
         case .modeUnavailable(let mode, let reason):
             return "decoding mode '\(mode)' cannot be used with this file: \(reason)"
+        case .noChatTemplate:
+            return
+                "the file holds no chat template; give one (--template), or continue a text instead (tandem generate)"
+        case .chatTemplate(let error):
+            return error.description
         case .sessionBusy:
             return "the session is generating; wait for it, cancel it, or make another session"
         case .cancelled:

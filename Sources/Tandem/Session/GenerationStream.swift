@@ -63,7 +63,7 @@ private final class ThreadBody: Sendable {
 }
 
 /// Runs `body` on a new detached thread with all signals blocked; returns whether the thread could be made.
-private func startDetachedThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+func startDetachedThread(_ body: @escaping @Sendable () -> Void) -> Bool {
     let context = unsafe Unmanaged.passRetained(ThreadBody(run: body))
     var all = sigset_t()
     var previous = sigset_t()
