@@ -19,6 +19,8 @@ struct TandemCommand: AsyncParsableCommand {
             Inspect.self,
             Verify.self,
             Generate.self,
+            ChatCommand.self,
+            ChatTemplateCommand.self,
             Eval.self,
             Bench.self,
         ])
