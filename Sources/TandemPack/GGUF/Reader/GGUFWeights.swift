@@ -12,7 +12,7 @@ package struct GGUFWeights: Sendable {
     /// - Throws: ``PackError``, of a part that is missing or does not belong to the set too.
     package init(path: String) throws(PackError) {
         let file = try GGUFFile(path: path)
-        let split = try GGUFSplit(file)
+        let split = try GGUFPart(file)
         guard let split else {
             head = file
             tensors = try GGUFWeights.tensors(of: [file])
@@ -54,7 +54,7 @@ package struct GGUFWeights: Sendable {
 
 /// What a part of a split file says about its set. Parts are called `NAME-00001-of-00003.gguf`, counted from 1; the
 /// metadata counts from 0.
-private struct GGUFSplit {
+private struct GGUFPart {
     private let path: String
     private let stem: String
     let index: Int
@@ -66,15 +66,15 @@ private struct GGUFSplit {
 
     /// nil when the file is whole.
     init?(_ file: GGUFFile) throws(PackError) {
-        guard file[GGUFSplit.countKey] != nil else { return nil }
-        let count = try GGUFSplit.integer(file, GGUFSplit.countKey)
+        guard file[GGUFPart.countKey] != nil else { return nil }
+        let count = try GGUFPart.integer(file, GGUFPart.countKey)
         guard count > 1 else { return nil }
-        let index = try GGUFSplit.integer(file, GGUFSplit.indexKey)
+        let index = try GGUFPart.integer(file, GGUFPart.indexKey)
         let name = Paths.lastComponent(file.path)
-        let ending = GGUFSplit.ending(index: index, count: count)
+        let ending = GGUFPart.ending(index: index, count: count)
         guard index < count, name.hasSuffix(ending) else {
             throw .invalidField(
-                path: file.path, field: GGUFSplit.indexKey,
+                path: file.path, field: GGUFPart.indexKey,
                 reason: "makes it part \(index + 1) of \(count), whose name must end in '\(ending)'")
         }
         path = file.path
@@ -83,11 +83,11 @@ private struct GGUFSplit {
         self.count = count
     }
 
-    func name(ofPart index: Int) -> String { stem + GGUFSplit.ending(index: index, count: count) }
+    func name(ofPart index: Int) -> String { stem + GGUFPart.ending(index: index, count: count) }
 
     func check(_ part: GGUFFile, index: Int) throws(PackError) {
-        for (key, expected) in [(GGUFSplit.countKey, count), (GGUFSplit.indexKey, index)] {
-            let found = try GGUFSplit.integer(part, key)
+        for (key, expected) in [(GGUFPart.countKey, count), (GGUFPart.indexKey, index)] {
+            let found = try GGUFPart.integer(part, key)
             guard found == expected else {
                 throw .gguf(
                     path: part.path, issue: .splitMismatch(key: key, found: found, expected: expected))
@@ -97,13 +97,13 @@ private struct GGUFSplit {
 
     /// The first part says how many tensors all of them hold.
     func checkTotal(_ parts: [GGUFFile]) throws(PackError) {
-        guard let first = parts.first, first[GGUFSplit.tensorsKey] != nil else { return }
-        let found = try GGUFSplit.integer(first, GGUFSplit.tensorsKey)
+        guard let first = parts.first, first[GGUFPart.tensorsKey] != nil else { return }
+        let found = try GGUFPart.integer(first, GGUFPart.tensorsKey)
         let expected = parts.reduce(0) { $0 + $1.tensors.count }
         guard found == expected else {
             throw .gguf(
                 path: first.path,
-                issue: .splitMismatch(key: GGUFSplit.tensorsKey, found: found, expected: expected))
+                issue: .splitMismatch(key: GGUFPart.tensorsKey, found: found, expected: expected))
         }
     }
 
