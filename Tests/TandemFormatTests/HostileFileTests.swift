@@ -7,7 +7,7 @@ import Testing
 
 /// Damaged and forged files: a typed error or a file that keeps its promises, never a crash.
 @Suite struct HostileFileTests {
-    static let bases = ["single-i4-64", "tables-first", "tandem-raw"]
+    static let bases = ["single-i4-64", "single-i4z-32", "tables-first", "tandem-raw"]
 
     /// Writes altered images of one golden file over and over.
     final class Bench {
