@@ -56,6 +56,9 @@ FULL_SIZE: dict[str, dict[str, Any]] = {
     "qwen3-0.6b": _sizes("Qwen3ForCausalLM", "qwen3", 151936, 1024, 3072, 4, 16, 8, 40960, head_dim=128,
                          rope_theta=1000000, rope_scaling=None, sliding_window=None, use_sliding_window=False,
                          max_window_layers=28, tie_word_embeddings=True, attention_bias=False),
+    "gemma-2b": _sizes("GemmaForCausalLM", "gemma", 256000, 2048, 16384, 4, 8, 1, 8192, head_dim=256,
+                       hidden_act="gelu", hidden_activation=None, rope_theta=10000.0, rope_scaling=None,
+                       attention_bias=False),
     "gemma2-2b": _sizes("Gemma2ForCausalLM", "gemma2", 256000, 2304, 9216, 6, 8, 4, 8192, head_dim=256,
                         hidden_act="gelu_pytorch_tanh", hidden_activation="gelu_pytorch_tanh",
                         attn_logit_softcapping=50.0, final_logit_softcapping=30.0, query_pre_attn_scalar=256,
@@ -91,6 +94,10 @@ FULL_SIZE: dict[str, dict[str, Any]] = {
                          layer_types=["full_attention"] * 8),
     "olmo2-1b": _sizes("Olmo2ForCausalLM", "olmo2", 100352, 2048, 8192, 4, 16, 16, 4096, rope_theta=500000,
                        rope_scaling=None, attention_bias=False),
+    "olmo3-7b": _sizes("Olmo3ForCausalLM", "olmo3", 100278, 4096, 11008, 8, 32, 32, 65536, rope_theta=500000,
+                       sliding_window=4096, attention_bias=False,
+                       rope_scaling=dict(rope_type="yarn", factor=8.0, attention_factor=1.2079441541679836,
+                                         beta_fast=32.0, beta_slow=1.0, original_max_position_embeddings=8192)),
     "granite-2b": _sizes("GraniteForCausalLM", "granite", 49155, 2048, 8192, 4, 32, 8, 131072, rope_theta=5000000.0,
                          attention_multiplier=0.015625, embedding_multiplier=12.0, logits_scaling=8.0,
                          residual_multiplier=0.22, attention_bias=False, mlp_bias=False, tie_word_embeddings=True),
@@ -132,15 +139,16 @@ def expected(document: dict[str, Any]) -> dict[str, Any]:
     body = getattr(model.model, "language_model", model.model)
     layers = list(body.layers)
     attention, mlp = layers[0].self_attn, layers[0].mlp
-    kinds = [getattr(layer.self_attn, "layer_type", None) for layer in layers]
     nested = "full_attention" in config.rope_parameters
+    kinds = config.layer_types if nested else [None] * len(layers)
     turned = [getattr(layer.self_attn, "use_rope", 1) for layer in layers]
     query = getattr(attention, "q_proj", None) or attention.qkv_proj
     gate = getattr(mlp, "gate_proj", None) or mlp.gate_up_proj
     names = dict(layers[0].named_modules())
     norm = "pre_post" if "pre_feedforward_layernorm" in names else "pre" if "input_layernorm" in names else "post"
     query_norm = getattr(attention, "q_norm", None)
-    scales = {"gemma2": config.hidden_size**0.5, "gemma3_text": getattr(body.embed_tokens, "scalar_embed_scale", 1.0)}
+    embed_scale = getattr(body.embed_tokens, "scalar_embed_scale", 1.0)
+    scales = {"gemma2": config.hidden_size**0.5, "gemma": embed_scale, "gemma3_text": embed_scale}
     used = sorted({kind for kind, on in zip(kinds, turned) if on}) if nested else [None]
     capped = config.model_type == "gemma2"
     return dict(

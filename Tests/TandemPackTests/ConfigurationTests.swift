@@ -101,8 +101,10 @@ struct ConfigurationTests {
                     path: path, name: "GPT2LMHeadModel",
                     supported: [
                         "LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM",
-                        "Gemma2ForCausalLM", "Gemma3ForCausalLM", "Gemma3ForConditionalGeneration",
-                        "Phi3ForCausalLM", "SmolLM3ForCausalLM", "Olmo2ForCausalLM", "GraniteForCausalLM",
+                        "GemmaForCausalLM", "Gemma2ForCausalLM", "Gemma3ForCausalLM",
+                        "Gemma3ForConditionalGeneration",
+                        "Phi3ForCausalLM", "SmolLM3ForCausalLM", "Olmo2ForCausalLM", "Olmo3ForCausalLM",
+                        "GraniteForCausalLM",
                     ]))
         #expect(error?.description.contains("LlamaForCausalLM") == true)
     }

@@ -132,6 +132,36 @@ struct FamilyPackTests {
                     path: folder["m/model.safetensors"], tensor: name, found: [143, 48], expected: [144, 48]))
     }
 
+    /// Any two families make a tandem.
+    @Test func tandems() throws {
+        let folder = try TemporaryFolder()
+        try folder.makeFolder("t")
+        _ = try FamilyFixture.named("gemma2-old").write(to: folder, "t/primary")
+        _ = try FamilyFixture.named("olmo2-new").write(to: folder, "t/secondary")
+        try folder.write(TestModel.tokenizer(size: 90), to: "t/tokenizer.json")
+        var numbers = NumberSource(seed: 3)
+        let projections = (0..<4).map { index in
+            TestTensor(
+                name: "tandem.projections.\(index).weight", type: "F32", shape: [48, 56],
+                values: (0..<48 * 56).map { _ in numbers.normal() })
+        }
+        try folder.write(safetensors(projections), to: "t/tandem.safetensors")
+        try folder.write(
+            [
+                "format": "tandem-checkpoint", "version": 1, "kind": "tandem", "layer_map": [0, 1, 3, 4],
+                "gamma": 4,
+            ], to: "t/tandem.json")
+        try pack(folder["t"], to: folder["t.tandem"], options: PackOptions(weights: .f32, threadCount: 2))
+        let file = try TandemFile(path: folder["t.tandem"])
+        #expect(file.manifest.tandem?.layerMap == [0, 1, 3, 4])
+        #expect(file.manifest.secondary?.architecture.normPlacement == .post)
+        #expect(file.manifest.primary.architecture.normPlacement == .prePost)
+        for projection in projections {
+            let name = String(projection.name.dropLast(".weight".count))
+            #expect(try PackedMatrix(file, name).rows().flatMap { $0 } == projection.values)
+        }
+    }
+
     /// Any two families make a pair; the file says that the drafts are limited to the smaller vocabulary.
     @Test(arguments: [
         ("gemma3-old", "qwen3-new"), ("olmo2-new", "phi4-mini-old"), ("granite-new", "gemma2-new"),

@@ -34,7 +34,8 @@ extension ConfigurationMapping {
 
     private func activation() throws(PackError) -> ModelArchitecture.Activation {
         let (key, fallback) = family.traits.activation
-        switch try settings.string(key, default: fallback) {
+        let name = try settings.string(key, default: fallback)
+        switch family.traits.activationNames[name] ?? name {
         case "silu", "swish": return .silu
         case "gelu_pytorch_tanh", "gelu_new": return .geluTanh
         default:

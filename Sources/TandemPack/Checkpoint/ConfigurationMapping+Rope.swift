@@ -63,7 +63,9 @@ extension ConfigurationMapping {
                 base: number("rope_theta", default: family.rope.base)),
             try RopeSettings(
                 part("sliding_attention"), shape: shape, traits: family.rope,
-                base: number(windowLayers.baseMember, default: windowLayers.base)),
+                base: windowLayers.baseMember.map { (key) throws(PackError) in
+                    try number(key, default: windowLayers.base)
+                } ?? windowLayers.base),
         ]
     }
 

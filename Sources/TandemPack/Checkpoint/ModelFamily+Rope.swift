@@ -18,7 +18,8 @@ extension ModelFamily {
 
     /// RoPE of the layers with a window: unscaled, with a base of its own.
     struct WindowLayers: Sendable {
-        var baseMember: String
+        /// nil: it is always the default.
+        var baseMember: String?
         var base: Double
     }
 

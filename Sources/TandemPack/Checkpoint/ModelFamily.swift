@@ -47,6 +47,8 @@ struct ModelFamily: Sendable {
         /// Added to the weights of all norms: 1 where they multiply by 1 + w.
         var normOffset: Float = 0
         var activation = (key: "hidden_act", fallback: "silu")
+        /// Names of activations that mean another.
+        var activationNames: [String: String] = [:]
         var attentionBias = Flag.never
         var outputBias = Flag.never
         var mlpBias = Flag.never
@@ -82,8 +84,9 @@ struct ModelFamily: Sendable {
 
     /// The families that can be packed.
     static let all: [ModelFamily] = [
-        .llama, .mistral, .qwen2, .qwen3, .gemma2, .gemma3, .gemma3Multimodal, .phi3, .smollm3, .olmo2,
-        .granite,
+        .llama, .mistral, .qwen2, .qwen3, .gemma, .gemma2, .gemma3, .gemma3Multimodal, .phi3, .smollm3,
+        .olmo2,
+        .olmo3, .granite,
     ]
 
     static var supportedArchitectures: [String] { all.flatMap(\.architectures) }

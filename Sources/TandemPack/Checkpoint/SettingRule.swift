@@ -27,6 +27,8 @@ struct SettingRule: Sendable {
     static let common: [SettingRule] = [
         .absent(
             "quantization_config", because: "the weights are quantised already; give the original checkpoint"),
+        .absent(
+            "compression_config", because: "the weights are quantised already; give the original checkpoint"),
         .ownCode(allowing: []),
         .wholeSlices,
         .only("rope_interleaved", [false], because: "rotary embeddings turn the two halves of a head"),

@@ -1,6 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension ModelFamily {
+    /// Gemma 1: norms that multiply by 1 + w, scaled embeddings.
+    static let gemma = ModelFamily(
+        architectures: ["GemmaForCausalLM"],
+        modelType: "gemma",
+        defaults: Defaults(
+            vocabularySize: 256_000, hiddenSize: 3072, layerCount: 28, headCount: 16, keyValueHeadCount: 16,
+            headSize: 256, intermediateSize: 24_576, maxPositions: 8192, tiedEmbeddings: true),
+        traits: Traits(
+            normOffset: 1, activation: ("hidden_act", "gelu_pytorch_tanh"),
+            activationNames: ["gelu": "gelu_pytorch_tanh"],
+            attentionBias: .member("attention_bias"), outputBias: .member("attention_bias"),
+            embeddingScale: .rootOfHiddenSize),
+        rules: SettingRule.common + [SettingRule.noMLPBias])
+
     /// Gemma 2: norms around the sublayers, soft caps, every other layer with a window.
     static let gemma2 = ModelFamily(
         architectures: ["Gemma2ForCausalLM"],

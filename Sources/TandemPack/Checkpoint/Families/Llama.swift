@@ -42,21 +42,6 @@ extension ModelFamily {
             attentionScale: .member(key: "attention_multiplier", fallback: 1),
             embeddingScale: .member("embedding_multiplier"),
             residualScale: "residual_multiplier", logitDivisor: "logits_scaling"))
-
-    /// OLMo 2: norms after the sublayers, and of whole rows of queries and keys.
-    static let olmo2 = ModelFamily(
-        architectures: ["Olmo2ForCausalLM"],
-        modelType: "olmo2",
-        defaults: Defaults(maxPositions: 2048, normEpsilon: 1e-5),
-        traits: Traits(
-            normPlacement: .post, queryKeyNorm: .row,
-            attentionBias: .member("attention_bias"), outputBias: .member("attention_bias")),
-        rules: SettingRule.common + [SettingRule.noMLPBias],
-        names: TensorNames(
-            parts: TensorNames.llama([
-                .attentionPostNorm: "post_attention_layernorm.weight",
-                .mlpPostNorm: "post_feedforward_layernorm.weight",
-            ])))
 }
 
 extension SettingRule {
