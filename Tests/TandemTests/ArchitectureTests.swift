@@ -89,19 +89,47 @@ import Testing
         #expect(error > 0.01, "\(error)")
     }
 
-    @Test("the session's context size chooses RoPE's long variant", arguments: [39, 40, 41, 160])
-    func longVariant(contextSize: Int) throws {
+    @Test("the length of the text chooses RoPE's long variant", arguments: [39, 40, 41, 60])
+    func longVariant(length: Int) throws {
         let fixture = try EngineFixture(.everythingTandem)
-        let model = try RandomModel(.everythingTandem)
-        let tokens = fixture.tokens(30)
-        let actual = try fixture.session(context: contextSize, cache: .f32).allLogits(tokens)
-        let same = NaiveTandem(model, contextSize: contextSize)
-        let start = { (position: Int) in position / 2 * 2 }
-        #expect(largestDifference(actual.primary, same.primaryLogits(tokens)) < 1e-4)
-        let drafted = same.secondaryLogits(tokens, blockStart: start)
+        let reference = NaiveTandem(try RandomModel(.everythingTandem))
+        let tokens = fixture.tokens(length)
+        let session = try fixture.session(cache: .f32)
+        let actual = try session.allLogits(tokens)
+        #expect(largestDifference(actual.primary, reference.primaryLogits(tokens)) < 1e-4)
+        let drafted = reference.secondaryLogits(tokens) { $0 / 2 * 2 }
         #expect(largestDifference(actual.secondary, drafted) < 1e-4)
-        let other = NaiveTandem(model, contextSize: contextSize > 40 ? 40 : 41)
-        #expect(largestDifference(actual.primary, other.primaryLogits(tokens)) > 0.01)
+        // The same first positions in a text that is longer, or shorter: other frequencies, and back again.
+        let start = tokens.prefix(30)
+        let alone = try session.allLogits(Array(start))
+        #expect(largestDifference(alone.primary, reference.primaryLogits(Array(start))) < 1e-4)
+        let isSame = alone.primary == Array(actual.primary.prefix(30))
+        #expect(isSame == (length <= 40))
+    }
+
+    @Test(
+        "a text that grows beyond RoPE's limit is run again, in every mode",
+        arguments: [ModelRecipe.everythingTandem, .everythingPair])
+    func growth(_ recipe: ModelRecipe) throws {
+        let fixture = try EngineFixture(recipe)
+        let reference = NaiveTandem(try RandomModel(recipe))
+        let prompt = fixture.tokens(30)
+        let expected = reference.greedy(prompt, role: .primary, count: 30)
+        let session = try fixture.session(cache: .f32)
+        for mode in [DecodingMode.primary, .speed] {
+            for gamma in mode == .speed ? [1, 4, 7] : [0] {
+                // The second time, the session holds the longer text.
+                for count in [30, 4, 30] {
+                    let parameters = try GenerateParameters(maxTokens: count, mode: mode, draftMax: gamma)
+                    let result = try session.generate(tokens: prompt, parameters: parameters)
+                    #expect(result.tokens == Array(expected.prefix(count)), "\(mode), \(gamma), \(count)")
+                }
+            }
+        }
+        // A longer prompt, by the session that holds the shorter one.
+        let longer = prompt + expected.prefix(15)
+        let rest = try session.generate(tokens: longer, parameters: GenerateParameters(maxTokens: 15))
+        #expect(rest.tokens == Array(expected.suffix(15)))
     }
 
     /// A rounding of the cache moves some activations to the next int8; with f32 caches few are moved.

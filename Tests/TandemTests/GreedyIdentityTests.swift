@@ -86,7 +86,8 @@ import Testing
         let figures = result.speculative
         #expect(result.tokens.count == 1 + figures.primaryPasses + figures.accepted)
         #expect(figures.drafted <= figures.primaryPasses * gamma)
-        #expect(figures.drafted >= figures.primaryPasses - 1)
+        // The last pass has no room for drafts, nor has one at a limit of RoPE.
+        #expect(figures.drafted >= figures.primaryPasses - 2)
         #expect(figures.accepted <= figures.drafted)
         #expect(result.usage.completionTokens == result.tokens.count)
         #expect(result.timings.predictedTokens == result.tokens.count - 1)

@@ -15,6 +15,7 @@ extension Decoder {
     ) throws(TandemError) {
         reset()
         defer { reset() }
+        selectRope(length: tokens.count)
         let vocabulary = core.sharedVocabulary
         try prepareCaches(for: core.secondary == nil ? .primary : .speed)
         var position = 0

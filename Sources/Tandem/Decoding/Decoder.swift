@@ -19,7 +19,7 @@ final class Decoder {
     let workspace: Workspace
     private let primary: Transformer
     let secondary: Transformer?
-    private var primaryCache: KeyValueCache?
+    private(set) var primaryCache: KeyValueCache?
     private(set) var secondaryCache: KeyValueCache?
     private var taps: TapBuffer?
 
@@ -34,6 +34,8 @@ final class Decoder {
     /// What the secondary's cache holds.
     var secondaryContent = SecondaryContent.nothing
     private var lead = ModelRole.primary
+    /// A length of text whose RoPE frequencies are in force.
+    var ropeLength = 0
 
     /// Contents of the secondary's cache.
     enum SecondaryContent: Equatable {
@@ -80,12 +82,14 @@ final class Decoder {
     // MARK: - Prompt
 
     /// Prepares the caches for `mode`, keeps the longest prefix of `prompt` they already hold, runs the rest, and
-    /// leaves the logits after the last prompt token in row 0 of the workspace.
+    /// leaves the logits after the last prompt token in row 0 of the workspace. RoPE takes the frequencies of a text of
+    /// `length` tokens, by default the prompt's.
     /// - Returns: the number of prompt tokens that had to be run.
-    func prefill(_ prompt: [TokenID], mode: DecodingMode, cancellation: CancellationToken?)
-        throws(TandemError)
-        -> Int
-    {
+    func prefill(
+        _ prompt: [TokenID], forLength length: Int? = nil, mode: DecodingMode,
+        cancellation: CancellationToken?
+    ) throws(TandemError) -> Int {
+        selectRope(length: length ?? prompt.count)
         try prepareCaches(for: mode)
         var common = 0
         while common < min(tokens.count, prompt.count - 1), tokens[common] == prompt[common] { common += 1 }
@@ -110,10 +114,12 @@ final class Decoder {
         if wantedLead != lead { reset() }
         lead = wantedLead
         if lead == .primary, primaryCache == nil {
-            primaryCache = try KeyValueCache(weights: core.primary, capacity: contextSize, type: keyValueType)
+            primaryCache = try KeyValueCache(
+                weights: core.primary, capacity: contextSize, type: keyValueType, textLength: ropeLength)
         }
         if mode != .primary, let weights = core.secondary, secondaryCache == nil {
-            secondaryCache = try KeyValueCache(weights: weights, capacity: contextSize, type: keyValueType)
+            secondaryCache = try KeyValueCache(
+                weights: weights, capacity: contextSize, type: keyValueType, textLength: ropeLength)
         }
         switch mode {
         case .primary:
@@ -208,6 +214,8 @@ final class Decoder {
         newest: TokenID, room: Int, mode: DecodingMode, drafting: inout Drafting, sampler: inout Sampler,
         generator: inout SeededGenerator, endTokens: Set<TokenID>, cancellation: CancellationToken?
     ) throws(TandemError) -> Step {
+        try extendRope(toLength: tokens.count + 1, mode: mode, cancellation: cancellation)
+        let room = min(room, ropeRoom(afterLength: tokens.count + 1))
         let position = tokens.count
         var drafts = Drafts(history: tokens)
         drafts.history.append(newest)

@@ -15,6 +15,8 @@ final class ModelCore: Sendable {
     let layerMap: [Int]
     /// Ids below this are tokens of both models; the others are never drafted.
     let sharedVocabulary: Int
+    /// Lengths of text above which a model takes other RoPE frequencies, ascending.
+    let ropeLimits: [Int]
     let kernels: KernelTable
     let pool: ComputePool
 
@@ -47,6 +49,8 @@ final class ModelCore: Sendable {
             manifest.primary.vocabularySize,
             manifest.secondary?.vocabularySize ?? manifest.primary.vocabularySize)
         draftShare = Self.draftShare(file)
+        let ropes = primary.ropes + (secondary?.ropes ?? [])
+        ropeLimits = Set(ropes.compactMap(\.longAbove)).sorted()
         pool = ComputePool(threadCount: threadCount)
     }
 

@@ -7,16 +7,15 @@ internal import TandemFormat
 struct RopeFrequencies: Sendable {
     /// Inverse frequencies [rotary size / 2].
     let frequencies: [Float]
-    /// Those of sessions whose context is longer than `longAbove`; empty when there is one set.
+    /// Those of texts longer than `longAbove` tokens.
     let longFrequencies: [Float]
-    let longAbove: Int
+    /// `nil` when there is one set of frequencies.
+    let longAbove: Int?
     /// Cosines and sines are multiplied by it.
     let attentionFactor: Float
 
-    /// The frequencies of a session with room for `contextSize` positions.
-    func frequencies(contextSize: Int) -> [Float] {
-        longFrequencies.isEmpty || contextSize <= longAbove ? frequencies : longFrequencies
-    }
+    /// Whether a text of `textLength` tokens turns by the long frequencies.
+    func isLong(textLength: Int) -> Bool { textLength > longAbove ?? Int.max }
 
     /// The plain rotation of whole heads.
     init(base: Float, headSize: Int) {
@@ -27,7 +26,7 @@ struct RopeFrequencies: Sendable {
         }
         self.frequencies = frequencies
         longFrequencies = []
-        longAbove = 0
+        longAbove = nil
         attentionFactor = 1
     }
 
@@ -41,7 +40,7 @@ struct RopeFrequencies: Sendable {
         }
         frequencies = try values(TensorName.rope(role, index))
         longFrequencies = rope.longAbove == nil ? [] : try values(TensorName.longRope(role, index))
-        longAbove = rope.longAbove ?? 0
+        longAbove = rope.longAbove
         attentionFactor = rope.attentionFactor
     }
 }

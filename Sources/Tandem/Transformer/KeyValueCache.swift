@@ -33,7 +33,10 @@ final class KeyValueCache {
 
     private let ropes: [RopeTable]
 
-    init(weights: TransformerWeights, capacity: Int, type: KeyValueType) throws(TandemError) {
+    /// - Parameter textLength: tokens of the text to come, for RoPE that depends on it.
+    init(weights: TransformerWeights, capacity: Int, type: KeyValueType, textLength: Int)
+        throws(TandemError)
+    {
         let configuration = weights.configuration
         self.capacity = capacity
         self.type = type
@@ -50,7 +53,9 @@ final class KeyValueCache {
         self.layerBytes = layerBytes
         buffer = try AlignedBuffer(byteCount: total, purpose: "the key/value cache")
         var ropes: [RopeTable] = []
-        for rope in weights.ropes { ropes.append(try RopeTable(rope, capacity: capacity)) }
+        for rope in weights.ropes {
+            ropes.append(try RopeTable(rope, capacity: capacity, textLength: textLength))
+        }
         self.ropes = ropes
     }
 
@@ -88,6 +93,11 @@ final class KeyValueCache {
     /// Makes the RoPE rows of positions below `end` ready; call before ``ropeTable(_:)``'s rows are read.
     func prepareRope(upTo end: Int) {
         for table in ropes { table.prepare(upTo: end) }
+    }
+
+    /// Takes the frequencies of a text of that many tokens; what the cache holds is void where they change.
+    func selectRope(textLength: Int) {
+        for table in ropes { table.select(textLength: textLength) }
     }
 
     /// The table of one of the model's ways of rotating; `nil` for `nil`, no rotation.

@@ -11,19 +11,13 @@ struct NaiveTandem {
     private let projections: [NaiveMatrix]
     private let layerMap: [Int]
 
-    /// - Parameter contextSize: of the session, when it is not the models' own.
-    init(_ model: RandomModel, contextSize: Int? = nil, roundsActivations: Bool = false) {
+    init(_ model: RandomModel, roundsActivations: Bool = false) {
         let recipe = model.recipe
-        let positions = recipe.primary.positions
-        let context = contextSize ?? min(positions, recipe.secondaryShape?.positions ?? positions)
         sharedVocabulary = recipe.sharedVocabulary
         primary = NaiveTransformer(
-            model, role: .primary, shape: recipe.primary, contextSize: context,
-            roundsActivations: roundsActivations)
+            model, role: .primary, shape: recipe.primary, roundsActivations: roundsActivations)
         secondary = recipe.secondaryShape.map {
-            NaiveTransformer(
-                model, role: .secondary, shape: $0, contextSize: context, roundsActivations: roundsActivations
-            )
+            NaiveTransformer(model, role: .secondary, shape: $0, roundsActivations: roundsActivations)
         }
         layerMap = recipe.layerMap ?? []
         projections = layerMap.indices.map {
@@ -48,6 +42,11 @@ struct NaiveTandem {
     /// Whether the secondary may draft after a token.
     private func knows(_ token: Int32) -> Bool { Int(token) < sharedVocabulary }
 
+    /// How many tokens a text may gain before a model's RoPE takes other frequencies; no block goes further.
+    private func room(after length: Int) -> Int {
+        min(primary.ropeRoom(after: length), secondary?.ropeRoom(after: length) ?? Int.max)
+    }
+
     /// Greedy standalone tandem: after every `drafts` tokens of the secondary one of the primary.
     func standaloneGreedy(_ prompt: [Int32], drafts: Int, count: Int) -> [Int32] {
         var tokens = prompt
@@ -65,7 +64,8 @@ struct NaiveTandem {
                 tokens.append(naiveBest(logits.last ?? []))
                 inBlock += 1
             }
-            isPrimary = inBlock >= drafts || !knows(tokens[tokens.count - 1])
+            isPrimary =
+                inBlock >= min(drafts, room(after: blockStart + 1)) || !knows(tokens[tokens.count - 1])
         }
         return Array(tokens.dropFirst(prompt.count))
     }
@@ -77,8 +77,8 @@ struct NaiveTandem {
         while tokens.count < prompt.count + count {
             let start = tokens.count - 1
             var drafted = tokens
-            let room = knows(tokens[start]) ? prompt.count + count - tokens.count - 1 : 0
-            for _ in 0..<min(drafts, room) {
+            let wanted = knows(tokens[start]) ? prompt.count + count - tokens.count - 1 : 0
+            for _ in 0..<min(drafts, wanted, room(after: tokens.count)) {
                 drafted.append(naiveBest(secondaryLogits(drafted) { min($0, start) }.last ?? []))
             }
             let truth = primaryLogits(drafted)

@@ -19,16 +19,12 @@ struct NaiveTransformer {
     let layers: [Layer]
     let norm: [Double]
     let head: NaiveMatrix
-    /// Inverse frequencies of every kind of RoPE.
-    let frequencies: [[Double]]
+    /// Inverse frequencies of every kind of RoPE, and those of texts above its limit.
+    private let frequencies: [[Double]]
+    private let longFrequencies: [[Double]]
 
-    /// - Parameters:
-    ///   - roundsActivations: round the inputs of quantised matrices to int8, as the engine does.
-    ///   - contextSize: of the session; decides about RoPE's long variants.
-    init(
-        _ model: RandomModel, role: ModelRole, shape: ModelShape, contextSize: Int,
-        roundsActivations: Bool = false
-    ) {
+    /// - Parameter roundsActivations: round the inputs of quantised matrices to int8, as the engine does.
+    init(_ model: RandomModel, role: ModelRole, shape: ModelShape, roundsActivations: Bool = false) {
         func matrix(_ name: String) -> NaiveMatrix {
             NaiveMatrix(model.matrices[name], roundsActivations: roundsActivations)
         }
@@ -51,13 +47,9 @@ struct NaiveTransformer {
         let plain = (0..<shape.headSize / 2).map { i in
             pow(Double(shape.ropeBase), -Double(2 * i) / Double(shape.headSize))
         }
-        frequencies =
-            shape.architecture.ropes.isEmpty
-            ? [plain]
-            : shape.architecture.ropes.enumerated().map { index, rope in
-                let isLong = contextSize > rope.longAbove ?? Int.max
-                return vector("\(role.rawValue).ropes.\(index)" + (isLong ? ".long" : "")) ?? []
-            }
+        let names = shape.architecture.ropes.indices.map { "\(role.rawValue).ropes.\($0)" }
+        frequencies = names.isEmpty ? [plain] : names.map { vector($0) ?? [] }
+        longFrequencies = names.map { vector($0 + ".long") ?? [] }
     }
 
     /// Where one layer's keys and values of the first positions come from instead of the layer itself.
@@ -84,7 +76,7 @@ struct NaiveTransformer {
             for position in tokens.indices {
                 let query = rotate(
                     normaliseHeads(linear(layer, "q", inputs[position]), layer.vectors["q_norm"]),
-                    layer: index, position: position)
+                    layer: index, position: position, textLength: tokens.count)
                 let first = window == 0 ? 0 : max(0, position - window + 1)
                 let start = blockStart(position)
                 let visible = (first...position).map { t in
@@ -111,7 +103,7 @@ struct NaiveTransformer {
             inputs.indices.map { position in
                 rotate(
                     normaliseHeads(linear(layer, "k", inputs[position]), layer.vectors["k_norm"]),
-                    layer: index, position: position)
+                    layer: index, position: position, textLength: inputs.count)
             },
             inputs.map { linear(layer, "v", $0) }
         )
@@ -176,15 +168,24 @@ struct NaiveTransformer {
         return cap * tanh(x / cap)
     }
 
-    /// Rotary embedding, halves paired: (i, i + rotary / 2).
-    private func rotate(_ x: [Double], layer: Int, position: Int) -> [Double] {
+    /// How many tokens a text may gain before RoPE takes other frequencies.
+    func ropeRoom(after length: Int) -> Int {
+        let limits = shape.architecture.ropes.compactMap(\.longAbove).filter { $0 >= length }
+        return (limits.min() ?? Int.max) - length
+    }
+
+    /// Rotary embedding, halves paired: (i, i + rotary / 2). All positions of a text turn alike, by its length.
+    private func rotate(_ x: [Double], layer: Int, position: Int, textLength: Int) -> [Double] {
         guard let index = architecture.rope(ofLayer: layer) else { return x }
-        let half = frequencies[index].count
-        let factor = architecture.ropes.isEmpty ? 1 : Double(architecture.ropes[index].attentionFactor)
+        let rope = architecture.ropes.isEmpty ? nil : architecture.ropes[index]
+        let isLong = textLength > rope?.longAbove ?? Int.max
+        let frequencies = isLong ? longFrequencies[index] : frequencies[index]
+        let half = frequencies.count
+        let factor = Double(rope?.attentionFactor ?? 1)
         var result = x
         for head in stride(from: 0, to: x.count, by: shape.headSize) {
             for i in 0..<half {
-                let angle = Double(position) * frequencies[index][i]
+                let angle = Double(position) * frequencies[i]
                 let a = x[head + i]
                 let b = x[head + i + half]
                 result[head + i] = (a * cos(angle) - b * sin(angle)) * factor
