@@ -48,8 +48,8 @@ public struct ModelArchitecture: Sendable, Equatable {
         public let rotarySize: Int
         /// Cosines and sines are multiplied by it.
         public let attentionFactor: Float
-        /// A session whose context is longer than this many positions turns by ``TensorName/longRope(_:_:)``
-        /// instead, throughout; nil when there is one set of frequencies.
+        /// While a text is longer than this many tokens, all of its positions turn by
+        /// ``TensorName/longRope(_:_:)`` instead; nil when there is one set of frequencies.
         public let longAbove: Int?
 
         public init(rotarySize: Int, attentionFactor: Float = 1, longAbove: Int? = nil) {

@@ -10,7 +10,7 @@ public enum TensorName {
     public static func head(_ role: ModelRole) -> String { "\(role.rawValue).head" }
     /// Inverse frequencies of entry `index` of ``ModelArchitecture/ropes`` [1, rotary size / 2].
     public static func rope(_ role: ModelRole, _ index: Int) -> String { "\(role.rawValue).ropes.\(index)" }
-    /// Inverse frequencies for contexts longer than ``ModelArchitecture/Rope/longAbove`` [1, rotary size / 2].
+    /// Inverse frequencies for texts longer than ``ModelArchitecture/Rope/longAbove`` [1, rotary size / 2].
     public static func longRope(_ role: ModelRole, _ index: Int) -> String { "\(rope(role, index)).long" }
     /// A tensor of a transformer layer.
     public static func layer(_ role: ModelRole, _ index: Int, _ part: LayerPart) -> String {
