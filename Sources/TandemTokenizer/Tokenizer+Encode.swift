@@ -28,16 +28,24 @@ extension Tokenizer {
         var workspace = EncodeWorkspace()
         if addedTokens.isEmpty {
             encodeText(
-                bytes, 0..<bytes.count, parseSpecial: parseSpecial && plain.isEmpty, &workspace, into: &ids)
+                bytes, 0..<bytes.count, followsSpecial: false, parseSpecial: parseSpecial && plain.isEmpty,
+                &workspace, into: &ids)
         } else {
+            var followsSpecial = false
             for segment in addedTokens.segments(bytes.span, parseSpecial: parseSpecial, plain: plain) {
                 if let token = segment.token {
+                    if segment.range.lowerBound == 0 && !token.isSpecial, let prefix = normalizer?.lonePrefix
+                    {
+                        model.encode(prefix.span, vocabulary, &workspace, into: &ids)
+                    }
                     ids.append(token.id)
+                    followsSpecial = token.isSpecial
                 } else {
                     // Normalising moves offsets, so what is found only then is text wherever a plain stretch is near.
                     let isPlain = AddedTokenMatcher.touches(segment.range, plain)
                     encodeText(
-                        bytes, segment.range, parseSpecial: parseSpecial && !isPlain, &workspace, into: &ids)
+                        bytes, segment.range, followsSpecial: followsSpecial,
+                        parseSpecial: parseSpecial && !isPlain, &workspace, into: &ids)
                 }
             }
         }
@@ -47,21 +55,21 @@ extension Tokenizer {
 
     /// Normalises a stretch of the input and looks for the added tokens that are found only then.
     private func encodeText(
-        _ input: [UInt8], _ range: Range<Int>, parseSpecial: Bool, _ workspace: inout EncodeWorkspace,
-        into ids: inout [TokenID]
+        _ input: [UInt8], _ range: Range<Int>, followsSpecial: Bool, parseSpecial: Bool,
+        _ workspace: inout EncodeWorkspace, into ids: inout [TokenID]
     ) {
-        let startsInput = range.lowerBound == 0
+        var place = Normalizer.Place(startsInput: range.lowerBound == 0, followsSpecial: followsSpecial)
         guard let normalizer else {
             encodeNormalized(
-                input.span.extracting(range), startsInput: startsInput, parseSpecial: parseSpecial,
+                input.span.extracting(range), startsInput: place.startsInput, parseSpecial: parseSpecial,
                 &workspace,
                 into: &ids)
             return
         }
-        var dropsStart = false
-        let normalized = normalizer.apply(Array(input[range]), dropsStart: &dropsStart)
+        let normalized = normalizer.apply(Array(input[range]), &place)
         encodeNormalized(
-            normalized.span, startsInput: startsInput && !dropsStart, parseSpecial: parseSpecial, &workspace,
+            normalized.span, startsInput: place.startsInput && !place.lostStart, parseSpecial: parseSpecial,
+            &workspace,
             into: &ids)
     }
 

@@ -178,7 +178,7 @@ import Testing
     }
 
     /// Whatever a damaged file says: an error, or a tokenizer that works.
-    @Test(arguments: ["gpt2", "punctuated", "llama2", "metaspace_unknown"])
+    @Test(arguments: ["gpt2", "punctuated", "llama2", "metaspace_unknown", "unigram"])
     func damagedFilesNeverTrap(name: String) throws {
         let bytes = try Fixtures.bytes(name + ".json")
         // Where the interesting parts are: everything but the vocabulary.

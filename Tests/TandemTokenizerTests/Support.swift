@@ -47,7 +47,7 @@ extension Optional {
 enum Fixtures {
     static let names = [
         "gpt2", "roberta", "llama3", "qwen2", "cl100k", "o200k", "starcoder", "punctuated", "llama2", "gemma",
-        "metaspace_unknown",
+        "metaspace_unknown", "unigram", "unigram_bytes",
     ]
 
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

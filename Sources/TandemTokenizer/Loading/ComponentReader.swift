@@ -18,7 +18,10 @@ extension ComponentReader {
             case "StripAccents": steps.append(.stripAccents)
             case "Nmt": steps.append(.cleaned)
             case "ByteLevel": steps.append(.byteLevel)
-            case "Prepend": steps.append(.prepend(try part.text("prepend")))
+            case "Prepend":
+                steps.append(
+                    .prepend(
+                        try part.text("prepend"), try scheme(part)))
             case "Replace": steps.append(try replacement(part))
             case "Precompiled": steps.append(.precompiled(try precompiledMap(part)))
             case "Strip":
@@ -33,6 +36,14 @@ extension ComponentReader {
             }
         }
         return Normalizer(steps: steps)
+    }
+
+    private static func scheme(_ part: Field) throws(TokenizerError) -> Normalizer.PrependScheme {
+        guard let field = part.optional("scheme") else { return .always }
+        guard let scheme = Normalizer.PrependScheme(rawValue: try field.string()) else {
+            throw field.unsupported("always, first, first_or_special")
+        }
+        return scheme
     }
 
     private static func replacement(_ part: Field) throws(TokenizerError) -> Normalizer.Step {

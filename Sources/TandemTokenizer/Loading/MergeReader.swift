@@ -8,6 +8,8 @@ enum MergeReader {
     struct Options {
         var isByteLevel: Bool
         var ignoresMerges = false
+        /// How many merges in a row have the same rank; empty when all ranks differ.
+        var equalCounts: [Int] = []
         var unknown = SymbolTable.Unknown()
     }
 
@@ -24,6 +26,13 @@ enum MergeReader {
         }
         var model = Options(isByteLevel: isByteLevel)
         model.ignoresMerges = try field.flag("ignore_merges", default: false)
+        if let equals = field.optional("equal_merges") {
+            for count in try equals.elements() {
+                let number = try count.int()
+                guard number > 0 && number <= 1 << 24 else { throw count.unsupported("1 … \(1 << 24)") }
+                model.equalCounts.append(number)
+            }
+        }
         model.unknown.fuses = try field.flag("fuse_unk", default: false)
         if let unknown = field.optional("unk_token") {
             let token = try unknown.string()
@@ -77,7 +86,14 @@ enum MergeReader {
         var table = MergeTable(count: merges.entries.count)
         let mark = Array("\u{2581}".utf8)
         var marksLeadOnly = !model.isByteLevel && vocabulary.find(mark.span) != nil
-        for (rank, entry) in merges.entries.enumerated() {
+        // Merges of a group share the rank of its first.
+        var (group, rank, groupEnd) = (0, 0, model.equalCounts.first ?? 1)
+        for (index, entry) in merges.entries.enumerated() {
+            if index == groupEnd {
+                rank = index
+                group += 1
+                groupEnd += model.equalCounts.indices.contains(group) ? model.equalCounts[group] : 1
+            }
             let left = try id(entry.start..<entry.middle, entry, merges, vocabulary)
             let right = try id(entry.middle..<entry.end, entry, merges, vocabulary)
             let merged = try id(entry.start..<entry.end, entry, merges, vocabulary)

@@ -24,15 +24,19 @@ enum UnigramReader {
             throw .tokenTooLong(path: list.path, bytes: bytes, limit: PieceTrie.maximumBytes)
         }
         var trie = PieceTrie(byteCount: bytes)
+        let byteTokens = VocabularyReader.byteTokens(vocabulary)
         // Control tokens are found before, or not wanted at all.
-        let special = Set(added.filter(\.isSpecial).map(\.id))
-        for (id, piece) in pieces.enumerated() where !special.contains(TokenID(id)) {
+        var hidden = Set(added.filter(\.isSpecial).map(\.id))
+        // The packer marks models that came from other files: there the text <0x0A> is no byte.
+        if try field.flag("bytes_by_fallback_only", default: false) { hidden.formUnion(byteTokens) }
+        let isSingle = try field.flag("single_precision", default: false)
+        for (id, piece) in pieces.enumerated() where !hidden.contains(TokenID(id)) {
             trie.insert(piece.text.utf8, id: TokenID(id))
         }
         let fallsBack = try field.flag("byte_fallback", default: false)
         let encoder = UnigramEncoder(
             trie: trie, scores: pieces.map(\.score), unknown: TokenID(unknown),
-            byteTokens: fallsBack ? VocabularyReader.byteTokens(vocabulary) : [])
+            byteTokens: fallsBack ? byteTokens : [], isSingle: isSingle)
         return (vocabulary, .unigram(encoder))
     }
 

@@ -9,8 +9,8 @@ struct Normalizer: Sendable {
         case stripAccents
         /// Drops control characters and makes white space of all kinds a space.
         case cleaned
-        /// Put in front of any text but an empty one.
-        case prepend([UInt8])
+        /// Put in front of any text but an empty one where `scheme` says.
+        case prepend([UInt8], PrependScheme)
         /// Every occurrence of `pattern`, which is not empty.
         case replace(pattern: [UInt8], content: [UInt8])
         case replaceMatches(SplitPattern, content: [UInt8])
@@ -22,34 +22,64 @@ struct Normalizer: Sendable {
         case byteLevel
     }
 
+    /// Where a prefix goes. Only the first is known to the reference implementation; the packer uses the others for
+    /// vocabularies of SentencePiece.
+    enum PrependScheme: String, Sendable, CaseIterable {
+        /// Before every text between added tokens.
+        case always
+        /// Before the beginning of the input, an added token there included.
+        case first
+        /// Like `first`, and before a text behind a control token.
+        case firstOrSpecial = "first_or_special"
+    }
+
+    /// Where in the input a text stands.
+    struct Place: Sendable {
+        let startsInput: Bool
+        var followsSpecial = false
+        /// Whether normalising dropped the beginning.
+        var lostStart = false
+    }
+
     let steps: [Step]
+
+    /// What goes before an input that begins with an added token that is no control token.
+    var lonePrefix: [UInt8]? {
+        for step in steps {
+            if case .prepend(let prefix, let scheme) = step { return scheme == .always ? nil : prefix }
+        }
+        return nil
+    }
 
     /// The normalised form of valid UTF-8.
     func apply(_ text: [UInt8]) -> [UInt8] {
-        var dropsStart = false
-        return apply(text, dropsStart: &dropsStart)
+        var place = Place(startsInput: true)
+        return apply(text, &place)
     }
 
-    /// The same; sets `dropsStart` when the beginning of the text was dropped: what is left does not start the input
-    /// any more.
-    func apply(_ text: [UInt8], dropsStart: inout Bool) -> [UInt8] {
+    /// The same for a text at a place.
+    func apply(_ text: [UInt8], _ place: inout Place) -> [UInt8] {
         var text = text
         for step in steps {
             switch step {
             case .form(let form): text = form.apply(text)
             case .lowercase: text = Self.lowercased(text)
             case .stripAccents:
-                text = Self.filtered(text, &dropsStart) { MarkSet.contains($0) ? nil : $0 }
-            case .cleaned: text = Self.filtered(text, &dropsStart, Self.cleaned)
-            case .prepend(let prefix): if !text.isEmpty { text.insert(contentsOf: prefix, at: 0) }
+                text = Self.filtered(text, &place.lostStart) { MarkSet.contains($0) ? nil : $0 }
+            case .cleaned: text = Self.filtered(text, &place.lostStart, Self.cleaned)
+            case .prepend(let prefix, let scheme):
+                let isWanted =
+                    scheme == .always || place.startsInput
+                    || (scheme == .firstOrSpecial && place.followsSpecial)
+                if isWanted && !text.isEmpty { text.insert(contentsOf: prefix, at: 0) }
             case .replace(let pattern, let content):
-                if content.isEmpty && text.starts(with: pattern) { dropsStart = true }
+                if content.isEmpty && text.starts(with: pattern) { place.lostStart = true }
                 text = ByteReplacement.replacing(pattern, with: content, in: text)
             case .replaceMatches(let pattern, let content):
-                if content.isEmpty && pattern.matchesStart(of: text) { dropsStart = true }
+                if content.isEmpty && pattern.matchesStart(of: text) { place.lostStart = true }
                 text = ByteReplacement.replacing(pattern, with: content, in: text)
             case .strip(let left, let right):
-                text = Self.stripped(text, left: left, right: right, &dropsStart)
+                text = Self.stripped(text, left: left, right: right, &place.lostStart)
             case .precompiled(let map): text = map.apply(text)
             case .byteLevel: text = ByteAlphabet.spelt(text)
             }
@@ -73,7 +103,7 @@ struct Normalizer: Sendable {
 
     /// Every scalar replaced by another, or dropped.
     private static func filtered(
-        _ text: [UInt8], _ dropsStart: inout Bool, _ change: (UInt32) -> UInt32?
+        _ text: [UInt8], _ lostStart: inout Bool, _ change: (UInt32) -> UInt32?
     ) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
@@ -88,7 +118,7 @@ struct Normalizer: Sendable {
                     UnicodeForm.append(changed, to: &result)
                 }
             } else if offset == 0 {
-                dropsStart = true
+                lostStart = true
             }
             offset &+= length
         }
@@ -104,7 +134,7 @@ struct Normalizer: Sendable {
     }
 
     private static func stripped(
-        _ text: [UInt8], left: Bool, right: Bool, _ dropsStart: inout Bool
+        _ text: [UInt8], left: Bool, right: Bool, _ lostStart: inout Bool
     ) -> [UInt8] {
         let bytes = text.span
         let ascii = ScalarClass.ascii
@@ -114,7 +144,7 @@ struct Normalizer: Sendable {
             let (found, length) = ScalarReader.scalarClass(bytes, at: start, ascii: ascii)
             guard found.contains(.space) else { break }
             start &+= length
-            dropsStart = true
+            lostStart = true
         }
         while right && end > start {
             let last = ScalarReader.start(ofScalarEndingAt: end, bytes)

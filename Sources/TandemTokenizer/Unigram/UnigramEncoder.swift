@@ -12,14 +12,17 @@ struct UnigramEncoder: Sendable {
     /// The tokens `<0x00>` … `<0xFF>`, -1 where there is none; empty when bytes are not fallen back to.
     let byteTokens: [TokenID]
     private let unknownScore: Double
+    /// Whether sums are rounded to single precision, as in SentencePiece, which decides among equals.
+    private let isSingle: Bool
 
     static let unknownPenalty = 10.0
 
-    init(trie: PieceTrie, scores: [Double], unknown: TokenID, byteTokens: [TokenID]) {
+    init(trie: PieceTrie, scores: [Double], unknown: TokenID, byteTokens: [TokenID], isSingle: Bool) {
         self.trie = trie
         self.scores = scores
         self.unknown = unknown
         self.byteTokens = byteTokens
+        self.isSingle = isSingle
         unknownScore = (scores.min() ?? 0) - Self.unknownPenalty
     }
 
@@ -49,14 +52,14 @@ struct UnigramEncoder: Sendable {
                 let token = trie.tokens[node]
                 if token < 0 { continue }
                 if end &- start == length { hasScalar = true }
-                let score = soFar + scores[Int(token)]
+                let score = sum(soFar, scores[Int(token)])
                 if workspace.best[end].start < 0 || score > workspace.best[end].score {
                     workspace.best[end] = .init(
                         score: score, start: Int32(truncatingIfNeeded: start), token: token)
                 }
             }
             if !hasScalar {
-                let score = soFar + unknownScore
+                let score = sum(soFar, unknownScore)
                 if workspace.best[start &+ length].start < 0 || score > workspace.best[start &+ length].score
                 {
                     workspace.best[start &+ length] = .init(
@@ -65,6 +68,11 @@ struct UnigramEncoder: Sendable {
             }
             start &+= length
         }
+    }
+
+    @inline(__always)
+    private func sum(_ first: Double, _ second: Double) -> Double {
+        isSingle ? Double(Float(first + second)) : first + second
     }
 
     /// Follows the best pieces back from the end of the word.
