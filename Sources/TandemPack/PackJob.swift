@@ -11,6 +11,7 @@ struct PackJob {
     private let progress: ((PackProgress) -> Void)?
     private var completedBytes = 0
     private var tensors: [PackReport.Tensor] = []
+    private var compensations = CompensationCache()
 
     init(
         source: PackSource, options: PackOptions, progress: ((PackProgress) -> Void)?
@@ -54,11 +55,8 @@ struct PackJob {
             tandem: source.tandem,
             tokenizer: TokenizerReference(
                 chunk: tokenizerChunk, bos: source.tokenizer.bos, eos: source.tokenizer.eos,
-                addBOS: source.tokenizer.addBOS,
-                chatTemplate: options.omitsChatTemplate ? nil : source.tokenizer.chatTemplate,
-                toolTemplate: options.omitsChatTemplate ? nil : source.tokenizer.toolTemplate,
-                specialTokens: source.tokenizer.specialTokens),
-            quantization: options.quantization(for: source), generation: source.tokenizer.generation,
+                addBOS: source.tokenizer.addBOS, chatTemplate: source.tokenizer.chatTemplate),
+            quantization: plan.quantization, generation: source.tokenizer.generation,
             provenance: source.provenance)
     }
 
@@ -72,8 +70,8 @@ struct PackJob {
                 groupSize: layout.groupSize)
         }
         let error: QuantizationError
-        if let format = tensor.format {
-            error = try writeMatrix(tensor, format: format, to: writer)
+        if let treatment = tensor.treatment {
+            error = try writeMatrix(tensor, treatment: treatment, to: writer)
         } else {
             try writeVector(tensor, to: writer)
             error = QuantizationError()
@@ -94,9 +92,11 @@ struct PackJob {
     }
 
     private mutating func writeMatrix(
-        _ tensor: PackPlan.Tensor, format: WeightFormat, to writer: TandemWriter
+        _ tensor: PackPlan.Tensor, treatment: WeightTreatment, to writer: TandemWriter
     ) throws(PackError) -> QuantizationError {
-        let encoder = TensorEncoder(source: tensor.source, layout: tensor.layout, format: format)
+        let encoder = TensorEncoder(
+            source: tensor.source, layout: tensor.layout, treatment: treatment, statistics: tensor.statistics,
+            compensations: &compensations)
         let pipeline = BlockPipeline(encoder: encoder, threads: options.threadCount)
         var total = QuantizationError()
         try pipeline.run { (block, encoded, error) throws(PackError) in
@@ -116,21 +116,15 @@ struct PackJob {
                 by: (rows - panels.lowerBound * TensorLayout.panelRows) * encoder.sourceRowLength,
                 tensor: tensor.name)
         }
-        try checkMagnitude(total, tensor: tensor, format: format)
+        try checkMagnitude(total, tensor: tensor, format: treatment.format)
         return total
     }
 
-    /// A matrix whose largest weight is less than one step of the smallest 16-bit float's grid would become noise.
+    /// A matrix whose largest weight is less than one step of the finest grid would become noise.
     private func checkMagnitude(
         _ error: QuantizationError, tensor: PackPlan.Tensor, format: WeightFormat
     ) throws(PackError) {
-        let smallest: Float
-        switch format {
-        case .f32: return
-        case .int8: smallest = QuantizeInt8.smallestMagnitude
-        case .int4: smallest = QuantizeInt4.smallestMagnitude
-        }
-        guard error.largestWeight > 0, error.largestWeight < smallest else { return }
+        guard error.largestWeight > 0, error.largestWeight < format.smallestMagnitude else { return }
         throw .weightsTooSmall(
             path: tensor.source.path, tensor: tensor.source.name, largest: error.largestWeight,
             format: format.name)

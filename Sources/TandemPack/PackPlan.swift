@@ -10,7 +10,9 @@ struct PackPlan: Sendable {
         let source: SourceTensor
         let layout: TensorLayout
         /// nil for vectors, which stay plain 32-bit floats.
-        let format: WeightFormat?
+        let treatment: WeightTreatment?
+        /// What is known of a matrix's inputs.
+        let statistics: InputStatistics?
     }
 
     struct Chunk: Sendable {
@@ -25,25 +27,28 @@ struct PackPlan: Sendable {
 
     init(source: PackSource, options: PackOptions) throws(PackError) {
         self.options = options
-        if let secondary = source.secondary { try add(secondary, role: .secondary) }
-        for (index, tensor) in source.projections.enumerated() {
-            try add(
-                tensor, name: TensorName.projection(index), rows: tensor.rows, columns: tensor.columns,
-                format: options.projections, chunk: "tandem.projections")
+        if let secondary = source.secondary {
+            try add(secondary, role: .secondary)
+            for (index, tensor) in source.projections.enumerated() {
+                let name = TensorName.projection(index)
+                let place = MatrixPlace(
+                    tensor: name, role: .secondary, configuration: secondary.configuration)
+                try add(
+                    tensor, name: name, rows: tensor.rows, columns: tensor.columns, place: place,
+                    chunk: "tandem.projections")
+            }
         }
         try add(source.primary, role: .primary)
     }
 
     /// One chunk for the embeddings, one for computed frequencies, one for each layer, one for what follows the layers.
     private mutating func add(_ model: ModelSource, role: ModelRole) throws(PackError) {
-        let vocabularyTensors = [TensorName.embed(role), TensorName.head(role)]
-        let format = role == .primary ? options.primary : options.secondary
         for (requirement, source) in model.sources(role) {
             let name = requirement.name
-            let isVocabulary = vocabularyTensors.contains(name)
+            let place = MatrixPlace(tensor: name, role: role, configuration: model.configuration)
             try add(
                 source, name: name, rows: requirement.rows, columns: requirement.columns,
-                format: requirement.isVector ? nil : isVocabulary ? options.embeddings ?? format : format,
+                place: requirement.isVector ? nil : place,
                 chunk: PackPlan.chunkName(of: name, role: role))
         }
     }
@@ -58,13 +63,21 @@ struct PackPlan: Sendable {
         }
     }
 
+    /// - Parameter place: nil for vectors.
     private mutating func add(
-        _ source: SourceTensor, name: String, rows: Int, columns: Int, format: WeightFormat?, chunk: String
+        _ source: SourceTensor, name: String, rows: Int, columns: Int, place: MatrixPlace?, chunk: String
     ) throws(PackError) {
+        let treatment = place.map(options.recipe.treatment(of:))
+        let statistics = place == nil ? nil : options.calibration?.inputs[name]
+        if let statistics, statistics.columns != columns {
+            throw .invalidOption(
+                name: "the calibration of '\(name)'", value: "for \(statistics.columns) columns",
+                allowed: "for \(columns)")
+        }
         let layout: TensorLayout
         do throws(FormatError) {
-            if let format {
-                layout = try format.layout(rows: rows, columns: columns)
+            if let treatment {
+                layout = try treatment.format.layout(rows: rows, columns: columns)
             } else {
                 layout = try TensorLayout(encoding: .f32, rows: rows, columns: columns)
             }
@@ -73,23 +86,40 @@ struct PackPlan: Sendable {
         }
         if chunks.last?.name != chunk { chunks.append(Chunk(name: chunk, tensors: [])) }
         chunks[chunks.count - 1].tensors.append(
-            Tensor(name: name, source: source, layout: layout, format: format))
+            Tensor(
+                name: name, source: source, layout: layout, treatment: treatment, statistics: statistics))
         sourceSize += source.length
+    }
+
+    /// The manifest's record of how the weights were quantised: the recipe, the calibration, and how many matrices
+    /// got which format by which quantiser.
+    var quantization: JSONObject {
+        var object: JSONObject = ["recipe": .object(options.recipe.json)]
+        if let calibration = options.calibration {
+            object["calibration"] = ["tokens": .integer(Int64(calibration.tokenCount))]
+        }
+        var counts = JSONObject()
+        for tensor in chunks.flatMap(\.tensors) {
+            guard let name = tensor.formatName else { continue }
+            counts[name] = .integer(Int64((counts[name]?.intValue ?? 0) + 1))
+        }
+        object["matrices"] = .object(counts)
+        return object
     }
 }
 
-extension PackOptions {
-    /// The manifest's record of how the weights were quantised.
-    func quantization(for source: PackSource) -> JSONObject {
-        func describe(_ format: WeightFormat) -> JSONValue {
-            var object: JSONObject = ["format": .string(format.name)]
-            if let quantizer = format.quantizer { object["quantizer"] = .string(quantizer) }
-            return .object(object)
+extension PackPlan.Tensor {
+    /// The quantiser that will find a matrix's integers; nil for vectors and f32.
+    var quantizerName: String? {
+        guard let treatment, let quantizer = treatment.quantizer(isCalibrated: statistics != nil) else {
+            return nil
         }
-        var object: JSONObject = ["primary": describe(primary)]
-        if source.secondary != nil { object["secondary"] = describe(secondary) }
-        if source.tandem != nil { object["projections"] = describe(projections) }
-        if let embeddings { object["embeddings"] = describe(embeddings) }
-        return object
+        return treatment.format.manifestName(quantizer)
+    }
+
+    /// A matrix's format and quantiser: "int4z/32 rtn-mse"; nil for vectors.
+    var formatName: String? {
+        guard let treatment else { return nil }
+        return quantizerName.map { "\(treatment.format.name) \($0)" } ?? treatment.format.name
     }
 }

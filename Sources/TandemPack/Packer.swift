@@ -32,12 +32,12 @@ public struct Packer: Sendable {
     ) throws(PackError) -> PackReport {
         try Packer.checkDestination(destination, overwrite: options.overwrite)
         let source = try PackSource(path: source, secondary: secondary)
-        if !options.omitsChatTemplate { try source.tokenizer.checkChatTemplates() }
         var job = try PackJob(source: source, options: options, progress: progress)
         return try job.run(destination: destination)
     }
 
-    private static func checkDestination(_ path: String, overwrite: Bool) throws(PackError) {
+    /// Checks that a file may be written there, as ``pack(source:secondary:destination:options:progress:)`` does first.
+    package static func checkDestination(_ path: String, overwrite: Bool) throws(PackError) {
         switch try PathKind(path) {
         case .missing: break
         case .directory: throw .destinationIsDirectory(path: path)

@@ -50,11 +50,14 @@ struct PackOutputTests {
 
     @Test func rolesHaveTheirOwnFormats() throws {
         try TestTandem().write(to: folder, "t")
-        var options = try PackOptions(weights: .int8(.columns64))
-        options.secondary = .int4(.columns32)
-        options.projections = .f32
-        options.embeddings = .int8(.row)
-        try pack(folder["t"], to: folder["t.tandem"], options: options)
+        let recipe = Recipe(
+            name: "mixed", standard: try WeightTreatment(.int8(.columns64)),
+            rules: [
+                .init(role: .secondary, treatment: try WeightTreatment(.int4(.columns32))),
+                .init(classes: [.projections], treatment: try WeightTreatment(.f32)),
+                .init(classes: [.embed, .head], treatment: try WeightTreatment(.int8(.row))),
+            ])
+        try pack(folder["t"], to: folder["t.tandem"], options: PackOptions(recipe: recipe))
         let file = try TandemFile(path: folder["t.tandem"])
         func encoding(_ name: String) -> TensorEncoding? { file.tensor(named: name)?.encoding }
         #expect(encoding("primary.layers.0.q") == .panelI8)
@@ -64,9 +67,11 @@ struct PackOutputTests {
         #expect(encoding("primary.head") == .panelI8)
         #expect(encoding("tandem.projections.1") == .panelF32)
         #expect(encoding("primary.norm") == .f32)
-        #expect(file.manifest.quantization["secondary"] == ["format": "int4/32", "quantizer": "rtn-mse"])
-        #expect(file.manifest.quantization["projections"] == ["format": "f32"])
-        #expect(file.manifest.quantization["embeddings"]?["format"] == "int8/row")
+        #expect(file.manifest.quantization["recipe"] == .object(recipe.json))
+        #expect(
+            file.manifest.quantization["matrices"] == [
+                "int8/row rtn-absmax": 3, "int4/32 rtn-mse": 14, "f32": 2, "int8/64 rtn-absmax": 14,
+            ])
     }
 
     @Test func provenanceNamesSourcesButNoPlaces() throws {

@@ -3,9 +3,10 @@
 import ArgumentParser
 import Tandem
 import TandemJSON
+import TandemPack
 import TandemTokenizer
 
-/// `tandem eval`: how well a file's models predict a text.
+/// `tandem eval`: how well a file's models predict a text, and what quantisation costs.
 struct Eval: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure how well the models of a file predict a text.",
@@ -13,19 +14,31 @@ struct Eval: ParsableCommand {
             Prints perplexity, cross-entropy and next-token accuracy of the primary, and of the secondary (in a tandem: \
             attending to the primary's representations of all earlier blocks) together with its accuracy against the \
             primary, total variation distance and KL divergence. With --reference, the primary is compared with the \
-            primary of another file, such as the same checkpoint packed with --quantize f32.
+            primary of another file or of a checkpoint, which is then packed with 32-bit floats.
+
+            When the model is a checkpoint (a directory or a GGUF file), it is packed by every recipe of --recipes in \
+            turn and compared with its floats: one line for each recipe.
             """)
 
-    @Option(name: [.customShort("m"), .long], help: "The .tandem file.")
+    @Option(name: [.customShort("m"), .long], help: "The .tandem file, or a checkpoint.")
     var model: String
 
     @Option(name: .shortAndLong, help: "The text; '-' is standard input.")
     var file: String
 
-    @Option(help: "Another .tandem file with the same vocabulary, to compare with.")
+    @Option(help: "A .tandem file or a checkpoint with the same vocabulary, to compare with.")
     var reference: String?
 
-    @Option(name: [.customShort("c"), .long], help: "Tokens per window; 0 = the model's own context.")
+    @Option(help: "For a checkpoint: recipes as pack --recipe takes them, with commas. (default: int8,int4)")
+    var recipes: String?
+
+    @Option(help: "For a checkpoint: a draft model, as pack --secondary takes it.")
+    var secondary: String?
+
+    @OptionGroup(title: "Calibration, for a checkpoint") var calibration: CalibrationFlags
+
+    @Option(
+        name: [.customShort("c"), .long], help: "Tokens per window; 0 = the model's context, 512 at most.")
     var ctxSize = 0
 
     @Option(name: [.customLong("block-length")], help: "Block length γ of the tandem.")
@@ -45,9 +58,18 @@ struct Eval: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @Flag(name: .shortAndLong, help: "Show no progress.")
+    var quiet = false
+
+    private static let longestWindow = 512
+    private static let longestBlock = 64
+
     func validate() throws {
         if ctxSize < 0 || threads < 0 || maxTokens < 0 {
             throw ValidationError("-c, -t and --max-tokens must be 0 or greater")
+        }
+        if recipes?.split(separator: ",").isEmpty ?? false {
+            throw ValidationError("--recipes names no recipe")
         }
     }
 
@@ -55,41 +77,104 @@ struct Eval: ParsableCommand {
         try reportingErrors(file: self.model) {
             let text = try readPrompt(file)
             catchInterrupt()
-            let session = try makeSession(self.model)
-            let other = try reference.map(makeSession)
-            var tokens = try session.model.tokenize(text)
-            if maxTokens > 0, tokens.count > maxTokens { tokens.removeSubrange(maxTokens...) }
-            guard tokens.count >= 2 else { throw EvalError.textTooShort(tokens: tokens.count) }
-            if let saveLogits { try save(session, tokens: tokens, prefix: saveLogits) }
-            let result = try evaluate(session, reference: other, tokens: tokens)
-            StandardOutput.write(json ? report(result).serialized() + "\n" : table(result))
+            if case .checkpoint = ModelPath(self.model) {
+                guard saveLogits == nil else { throw EvalError.needsFile(option: "--save-logits") }
+                try compareRecipes(text)
+            } else {
+                for (option, value) in [
+                    ("--recipes", recipes), ("--calibrate", calibration.calibrate),
+                    ("--secondary", secondary),
+                ] where value != nil { throw EvalError.needsCheckpoint(option: option) }
+                try evaluateFile(text)
+            }
         }
     }
 
-    private func makeSession(_ path: String) throws -> Session {
-        let model = try TandemModel.load(
-            from: path, options: LoadOptions(threadCount: threads == 0 ? nil : threads))
+    private func evaluateFile(_ text: String) throws {
+        let session = try makeSession(loadFile(self.model))
+        let other = try reference.map { try makeSession(loadReference($0)) }
+        let tokens = try tokens(of: text, session: session)
+        if let saveLogits { try save(session, tokens: tokens, prefix: saveLogits) }
+        let result = try evaluate(session, reference: other, tokens: tokens, label: "tokens")
+        StandardOutput.write(json ? report(result).serialized() + "\n" : table(result))
+    }
+
+    // MARK: Recipes
+
+    /// Packs the checkpoint by every recipe and compares each with the floats.
+    private func compareRecipes(_ text: String) throws {
+        let names = (recipes ?? "int8,int4").split(separator: ",").map(String.init)
+        let list = try names.map { try Recipe.named($0) }
+        let floats = try loadReference(reference ?? self.model)
+        let calibration = try Calibrator(
+            source: self.model, secondary: secondary, threads: threads, quiet: quiet
+        ).run(self.calibration)
+        var rows: [RecipeResult] = []
+        for recipe in list {
+            let packed = try TemporaryPack(
+                source: self.model, secondary: secondary, recipe: recipe, calibration: calibration,
+                threads: threads, quiet: quiet)
+            let session = try makeSession(packed.load(threads: threads))
+            let tokens = try tokens(of: text, session: session)
+            let evaluation = try evaluate(
+                session, reference: makeSession(floats), tokens: tokens, label: "tokens, \(recipe.name)")
+            rows.append(RecipeResult(recipe: recipe, report: packed.report, evaluation: evaluation))
+        }
+        let comparison = RecipeComparison(
+            rows: rows, calibrationTokens: calibration?.tokenCount, blockLength: blockLength)
+        StandardOutput.write(json ? comparison.json.serialized() + "\n" : comparison.text)
+    }
+
+    // MARK: Models
+
+    private func loadFile(_ path: String) throws -> TandemModel {
+        try TandemModel.load(from: path, options: LoadOptions(threadCount: threads == 0 ? nil : threads))
+    }
+
+    /// A packed file as it is; a checkpoint's primary with 32-bit floats.
+    private func loadReference(_ path: String) throws -> TandemModel {
+        switch ModelPath(path) {
+        case .packed: try loadFile(path)
+        case .checkpoint:
+            try TemporaryPack(source: path, recipe: .f32, threads: threads, quiet: quiet).load(
+                threads: threads)
+        }
+    }
+
+    private func makeSession(_ model: TandemModel) throws -> Session {
+        let window = min(model.manifest.primary.maxPositions, Eval.longestWindow)
         return try model.makeSession(
             options: SessionOptions(
-                contextSize: ctxSize == 0 ? nil : ctxSize, maxDraft: max(16, min(blockLength, 64)),
+                contextSize: ctxSize == 0 ? window : ctxSize, maxDraft: Eval.longestBlock,
                 keyValueType: try cache.type()))
     }
 
-    private func evaluate(_ session: Session, reference: Session?, tokens: [TokenID]) throws -> Evaluation {
+    private func tokens(of text: String, session: Session) throws -> [TokenID] {
+        var tokens = try session.model.tokenize(text)
+        if maxTokens > 0, tokens.count > maxTokens { tokens.removeSubrange(maxTokens...) }
+        guard tokens.count >= 2 else { throw EvalError.textTooShort(tokens: tokens.count) }
+        return tokens
+    }
+
+    private func evaluate(
+        _ session: Session, reference: Session?, tokens: [TokenID], label: String
+    ) throws -> Evaluation {
         var total = Evaluation()
-        var progress = ProgressLine(label: "tokens", total: tokens.count)
+        var progress = ProgressLine(label: label, total: tokens.count, quiet: quiet)
+        defer { progress.finish() }
         var start = 0
         let window = min(session.contextSize, reference?.contextSize ?? Int.max)
+        // What a primary predicts does not depend on the blocks; without a secondary long ones are faster.
+        let block = session.model.manifest.secondary == nil ? Eval.longestBlock : blockLength
         while start < tokens.count {
             let end = min(start + window, tokens.count)
             total.merge(
                 try session.evaluate(
-                    tokens: Array(tokens[start..<end]), blockLength: blockLength, reference: reference,
-                    cancellation: interruptibleToken))
+                    tokens: Array(tokens[start..<end]), blockLength: block, reference: reference,
+                    referenceBlockLength: Eval.longestBlock, cancellation: interruptibleToken))
             start = end
             progress.update(end)
         }
-        progress.finish()
         return total
     }
 
@@ -101,19 +186,22 @@ struct Eval: ParsableCommand {
             primary += $0.primary
             secondary += $0.secondary
         }
-        let width = session.model.manifest.primary.vocabularySize
-        try writeNumPy(primary, rows: window.count, columns: width, to: prefix + ".primary.npy")
+        let rows = window.count
+        try writeNumPy(primary, rows: rows, columns: primary.count / rows, to: prefix + ".primary.npy")
         if !secondary.isEmpty {
-            let shared = secondary.count / window.count
-            try writeNumPy(secondary, rows: window.count, columns: shared, to: prefix + ".secondary.npy")
+            try writeNumPy(
+                secondary, rows: rows, columns: secondary.count / rows, to: prefix + ".secondary.npy")
         }
     }
+
+    // MARK: Results
 
     private func report(_ result: Evaluation) -> JSONValue {
         var object: JSONObject = JSONObject()
         object["block_length"] = .integer(Int64(blockLength))
         object["primary"] = result.primary.json
         if let secondary = result.secondary { object["secondary"] = secondary.json }
+        if let reference = result.reference { object["reference"] = reference.json }
         return .object(object)
     }
 
@@ -121,6 +209,7 @@ struct Eval: ParsableCommand {
         var text = "model      tokens  perplexity  cross-entropy  accuracy  same top  TV       KL\n"
         text += result.primary.row("primary")
         if let secondary = result.secondary { text += secondary.row("secondary") }
+        if let reference = result.reference { text += reference.row("reference") }
         let versus = reference == nil ? "" : "; primary against --reference"
         return text + "(secondary at block length \(blockLength), against the primary\(versus))\n"
     }
@@ -129,16 +218,20 @@ struct Eval: ParsableCommand {
 /// What `eval` itself finds wrong.
 enum EvalError: Error, CustomStringConvertible {
     case textTooShort(tokens: Int)
+    case needsCheckpoint(option: String)
+    case needsFile(option: String)
 
     var description: String {
         switch self {
         case .textTooShort(let tokens): "the text has \(tokens) tokens; at least 2 are needed"
+        case .needsCheckpoint(let option): "\(option) needs a checkpoint as the model, not a packed file"
+        case .needsFile(let option): "\(option) needs a packed file as the model, not a checkpoint"
         }
     }
 }
 
 extension PredictionStatistics {
-    fileprivate var json: JSONValue {
+    var json: JSONValue {
         var object = JSONObject()
         object["tokens"] = .integer(Int64(count))
         object["perplexity"] = .number(perplexity)

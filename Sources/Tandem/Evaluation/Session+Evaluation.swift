@@ -22,6 +22,8 @@ public struct Evaluation: Sendable, Equatable {
     public internal(set) var primary = PredictionStatistics()
     /// Compared with the primary; `nil` when the file holds one model.
     public internal(set) var secondary: PredictionStatistics?
+    /// The reference's own predictions of the text; `nil` without a reference.
+    public internal(set) var reference: PredictionStatistics?
 }
 
 extension Evaluation {
@@ -32,6 +34,11 @@ extension Evaluation {
             var ours = secondary ?? PredictionStatistics()
             ours.merge(theirs)
             secondary = ours
+        }
+        if let theirs = other.reference {
+            var ours = reference ?? PredictionStatistics()
+            ours.merge(theirs)
+            reference = ours
         }
     }
 }
@@ -65,11 +72,13 @@ extension Session {
     /// The secondary is compared with the primary; the primary with the primary of `reference` (the same model at
     /// another precision, say), when one is given. Where the vocabularies differ, the secondary is compared over the tokens
     /// of both models, at the positions whose next token is one of them.
+    /// - Parameter referenceBlockLength: tokens the reference takes at once, at most its `maxDraft`: its logits do not
+    ///   depend on it, but long blocks are faster; nil takes `blockLength`.
     /// - Throws: also ``TandemError/invalidParameter(name:value:allowed:)`` when the reference has another vocabulary.
     /// - Complexity: with a reference, memory for its logits: tokens × vocabulary floats.
     public func evaluate(
         tokens: [TokenID], blockLength: Int = 2, reference: Session? = nil,
-        cancellation: CancellationToken? = nil
+        referenceBlockLength: Int? = nil, cancellation: CancellationToken? = nil
     ) throws(TandemError) -> Evaluation {
         let vocabulary = model.manifest.primary.vocabularySize
         var expected: [[Float]] = []
@@ -80,12 +89,13 @@ extension Session {
                     name: "reference vocabulary", value: "\(other)", allowed: "\(vocabulary), the model's own"
                 )
             }
-            try reference.logits(tokens: tokens, blockLength: blockLength, cancellation: cancellation) {
-                expected.append($0.primary)
-            }
+            try reference.logits(
+                tokens: tokens, blockLength: referenceBlockLength ?? blockLength, cancellation: cancellation
+            ) { expected.append($0.primary) }
         }
         var result = Evaluation()
         if model.manifest.secondary != nil { result.secondary = PredictionStatistics() }
+        if reference != nil { result.reference = PredictionStatistics() }
         let kernels = unsafe model.core.kernels.table
         try logits(tokens: tokens, blockLength: blockLength, cancellation: cancellation) { row in
             guard row.position + 1 < tokens.count else { return }
@@ -94,6 +104,7 @@ extension Session {
             let truth =
                 expected.isEmpty ? nil : unsafe LogitRow(expected[row.position], kernels: kernels)
             result.primary.add(primary, next: next, reference: truth)
+            if let truth { result.reference?.add(truth, next: next, reference: nil) }
             if next < row.secondary.count {
                 let secondary = unsafe LogitRow(row.secondary, kernels: kernels)
                 let shared = row.secondary.count

@@ -28,6 +28,9 @@ struct Multiplier {
     func multiply(
         _ input: UnsafePointer<Float>, stride inputStride: Int, rows: Int, by products: [Product]
     ) {
+        if let recorder = workspace.inputRecorder {
+            unsafe recorder.record(input, stride: inputStride, rows: rows, products: products)
+        }
         var index = 0
         while index < products.count {
             // Neighbours that read the same quantised activations share one fork.

@@ -33,6 +33,8 @@ final class Workspace {
     let logits: UnsafeMutablePointer<Float>
     let logitStride: Int
     private let buffers: [AlignedBuffer]
+    /// Told of every product's input while a model is calibrated.
+    var inputRecorder: InputRecorder?
 
     init(
         configurations: [ModelConfiguration], maxRows: Int, logitRows: Int, contextSize: Int, threadCount: Int

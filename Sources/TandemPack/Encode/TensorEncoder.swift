@@ -14,20 +14,6 @@ final class EncodedBlock: Sendable {
     }
 }
 
-/// What one thread needs while it encodes.
-final class EncoderScratch: Sendable {
-    let source: ByteBuffer
-    let floats: ByteBuffer
-    let values: ByteBuffer
-
-    init(encoder: TensorEncoder) {
-        let rows = TensorLayout.panelRows
-        source = ByteBuffer(count: rows * encoder.sourceRowLength)
-        floats = ByteBuffer(count: rows * encoder.layout.paddedColumns * 4)
-        values = ByteBuffer(count: rows * encoder.layout.paddedColumns)
-    }
-}
-
 /// Reads a matrix panel by panel and puts it into the container's layout.
 ///
 /// Thread safety: blocks may be encoded concurrently, each into its own ``EncodedBlock`` with its own scratch.
@@ -35,15 +21,33 @@ struct TensorEncoder: Sendable {
     let source: SourceTensor
     let layout: TensorLayout
     let format: WeightFormat
+    /// nil for f32.
+    let quantizer: PanelQuantizer?
     let panelsPerBlock: Int
 
     /// Weights in one block; about a millisecond of work.
     private static let weightsPerBlock = 1 << 17
 
-    init(source: SourceTensor, layout: TensorLayout, format: WeightFormat) {
+    /// - Parameters:
+    ///   - statistics: what is known of the matrix's inputs.
+    ///   - compensations: those made for the matrices before.
+    init(
+        source: SourceTensor, layout: TensorLayout, treatment: WeightTreatment, statistics: InputStatistics?,
+        compensations: inout CompensationCache
+    ) {
         self.source = source
         self.layout = layout
-        self.format = format
+        format = treatment.format
+        if let quantizer = treatment.quantizer(isCalibrated: statistics != nil) {
+            let compensation =
+                quantizer == .gptq
+                ? statistics.map { compensations.compensation(for: $0, group: layout.groupSize) } : nil
+            self.quantizer = PanelQuantizer(
+                format: treatment.format, quantizer: quantizer, layout: layout, statistics: statistics,
+                compensation: compensation)
+        } else {
+            quantizer = nil
+        }
         let panelWeights = TensorLayout.panelRows * layout.paddedColumns
         panelsPerBlock = min(layout.panelCount, max(1, TensorEncoder.weightsPerBlock / panelWeights))
     }
@@ -66,9 +70,10 @@ struct TensorEncoder: Sendable {
             try readRows(firstRow..<firstRow + rows, scratch: scratch)
             let position = panel - panels.lowerBound
             let data = unsafe output.data.bytes + position * layout.panelDataLength
-            let scales = unsafe output.scales.halves + position * layout.panelScalesLength / 2
+            let scales = unsafe output.scales.base + position * layout.panelScalesLength
             unsafe try encodePanel(
-                firstRow: firstRow, rows: rows, data: data, scales: scales, scratch: scratch, error: &error)
+                firstRow: firstRow, rows: rows, isFirst: position == 0, data: data, scales: scales,
+                scratch: scratch, error: &error)
         }
         return error
     }
@@ -80,47 +85,46 @@ struct TensorEncoder: Sendable {
             stride: layout.paddedColumns)
         let padding = layout.paddedColumns - layout.columns
         for row in 0..<rows.count {
-            let floats = unsafe scratch.floats.floats + row * layout.paddedColumns
-            unsafe (floats + layout.columns).update(repeating: 0, count: padding)
+            unsafe (scratch.row(row) + layout.columns).update(repeating: 0, count: padding)
         }
     }
 
+    /// - Parameter isFirst: whether this is its block's first panel: the sample on which output errors are measured.
     private func encodePanel(
-        firstRow: Int, rows: Int, data: UnsafeMutablePointer<UInt8>, scales: UnsafeMutablePointer<UInt16>,
-        scratch: EncoderScratch, error: inout QuantizationError
+        firstRow: Int, rows: Int, isFirst: Bool, data: UnsafeMutablePointer<UInt8>,
+        scales: UnsafeMutableRawPointer, scratch: EncoderScratch, error: inout QuantizationError
     ) throws(PackError) {
         let padded = layout.paddedColumns
-        unsafe scales.update(repeating: 0, count: layout.panelScalesLength / 2)
-        for row in 0..<rows {
-            let floats = unsafe UnsafePointer(scratch.floats.floats + row * padded)
-            let values = unsafe scratch.values.integers + row * padded
-            do throws(WeightFault) {
-                switch format {
-                case .f32:
-                    let magnitude = try unsafe FloatConversion.largestMagnitude(floats, count: layout.columns)
-                    error.largestWeight = max(error.largestWeight, magnitude)
-                case .int8:
-                    try unsafe QuantizeInt8.quantize(
-                        row: floats, count: padded, group: layout.groupSize, into: values,
-                        scales: scales + row,
-                        stride: TensorLayout.panelRows, error: &error)
-                case .int4:
-                    try unsafe QuantizeInt4.quantize(
-                        row: floats, count: padded, group: layout.groupSize, into: values,
-                        scales: scales + row,
-                        stride: TensorLayout.panelRows, error: &error)
-                }
-            } catch {
-                throw source.located(error, row: firstRow + row, format: format)
+        do throws(PanelFault) {
+            if let quantizer {
+                try quantizer.quantize(
+                    rows: rows, scales: unsafe PanelScales(scales, layout: layout), scratch: scratch,
+                    measuresOutput: isFirst, error: &error)
+            } else {
+                for row in 0..<rows { try checkFinite(row, scratch: scratch, error: &error) }
             }
+        } catch {
+            throw source.located(error.fault, row: firstRow + error.row, format: format)
         }
         switch format {
         case .f32:
             unsafe tk_pack_panel_f32(scratch.floats.floats, padded, rows, layout.columns, panelFloats(data))
         case .int8:
             unsafe tk_pack_panel_i8(scratch.values.integers, padded, rows, layout.columns, padded, data)
-        case .int4:
+        case .int4, .int4z:
             unsafe tk_pack_panel_i4(scratch.values.integers, padded, rows, layout.columns, padded, data)
+        }
+    }
+
+    private func checkFinite(
+        _ row: Int, scratch: EncoderScratch, error: inout QuantizationError
+    ) throws(PanelFault) {
+        do throws(WeightFault) {
+            let magnitude = try unsafe FloatConversion.largestMagnitude(
+                scratch.row(row), count: layout.columns)
+            error.largestWeight = max(error.largestWeight, magnitude)
+        } catch {
+            throw PanelFault(row: row, fault: error)
         }
     }
 

@@ -27,12 +27,18 @@ public struct PackReport: Sendable {
         public let encoding: TensorEncoding
         /// Columns per scale; 0 when unquantised.
         public let groupSize: Int
-        /// Bytes in the container, scales included.
+        /// What found the integers, as in manifests ("rtn-mse"); nil when unquantised.
+        public let quantizer: String?
+        /// Bytes in the container, scales included, and bits for each element.
         public let bytes: Int
+        public let bitsPerElement: Double
         /// Root mean square of the error over that of the weights.
         public let relativeRMSError: Double
         /// Largest absolute error.
         public let largestError: Double
+        /// Root mean square of what the error does to the matrix's outputs over the calibration text, over that of the
+        /// outputs, measured on a sample of the rows; nil when the inputs are not known.
+        public let relativeOutputError: Double?
     }
 
     /// One chunk.
@@ -76,9 +82,12 @@ extension PackReport.Tensor {
         columns = tensor.layout.columns
         encoding = tensor.layout.encoding
         groupSize = tensor.layout.groupSize
+        quantizer = tensor.quantizerName
         bytes = tensor.layout.dataLength + tensor.layout.scalesLength
+        bitsPerElement = tensor.layout.bitsPerElement
         relativeRMSError = error.relativeRMS
         largestError = Double(error.largestError)
+        relativeOutputError = error.relativeOutput
     }
 }
 
@@ -98,7 +107,7 @@ extension PackReport {
 
 extension PackReport.Tensor {
     var json: JSONValue {
-        [
+        var object: JSONObject = [
             "name": .string(name),
             "source": .string(sourceName),
             "source_type": .string(sourceType),
@@ -106,10 +115,14 @@ extension PackReport.Tensor {
             "columns": .integer(Int64(columns)),
             "encoding": .string(encoding.name),
             "group_size": .integer(Int64(groupSize)),
-            "bytes": .integer(Int64(bytes)),
-            "relative_rms_error": .number(relativeRMSError),
-            "largest_error": .number(largestError),
         ]
+        if let quantizer { object["quantizer"] = .string(quantizer) }
+        object["bytes"] = .integer(Int64(bytes))
+        object["bits_per_element"] = .number(bitsPerElement)
+        object["relative_rms_error"] = .number(relativeRMSError)
+        object["largest_error"] = .number(largestError)
+        if let relativeOutputError { object["relative_output_error"] = .number(relativeOutputError) }
+        return .object(object)
     }
 }
 
