@@ -155,9 +155,9 @@ TK_INLINE void tk512_gemm_q_block(const tk_qgemm *a, size_t panel, size_t row, c
         __m512i dot[8];
         TK_UNROLL
         for (int i = 0; i < R * S; i++) {
-            dot[i] = i % S != 0
-                         ? _mm512_setzero_si512()
-                         : _mm512_set1_epi32(sums[(size_t)(i / S) * a->lds + g] * (kind == TK_I8 ? -128 : -8));
+            const int bias = kind == TK_I8 ? -128 : -8;
+            dot[i] = i % S != 0 ? _mm512_setzero_si512()
+                                : _mm512_set1_epi32(sums[(size_t)(i / S) * a->lds + g] * bias);
         }
         for (size_t part = 0; part < parts; part++) {
             if (kind != TK_I8) {

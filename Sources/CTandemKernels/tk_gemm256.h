@@ -9,7 +9,8 @@
 //   TK_GEMM256_BIAS_I8                      what PART_I8 adds to every weight: 0 or 128
 
 // One group's offset codes times what multiplies them, in all rows.
-TK_INLINE void tk_gemm256_offset(const uint8_t *codes, const float shifts[][16], size_t g, const int R, __m256 b[]) {
+TK_INLINE void tk_gemm256_offset(const uint8_t *codes, const float shifts[][16], size_t g, const int R,
+                                 __m256 b[]) {
     const __m128i bytes = _mm_loadu_si128((const __m128i *)codes);
     const __m256 offset0 = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
     const __m256 offset1 = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)));
@@ -21,8 +22,10 @@ TK_INLINE void tk_gemm256_offset(const uint8_t *codes, const float shifts[][16],
     }
 }
 
-// All groups' offset codes in a pass of their own, for blocks whose other accumulators leave no registers free.
-TK_INLINE void tk_gemm256_offsets(const tk_qgemm *a, const uint8_t *codes, size_t row, const int R, __m256 b[]) {
+// All groups' offset codes in a pass of their own, for blocks whose other accumulators leave no registers
+// free.
+TK_INLINE void tk_gemm256_offsets(const tk_qgemm *a, const uint8_t *codes, size_t row, const int R,
+                                  __m256 b[]) {
     const size_t groups = a->kp / a->ga, per_code = a->gw / a->ga;
     float shifts[4][16];
     size_t until_code = per_code;
@@ -99,10 +102,13 @@ TK_INLINE void tk_gemm256_block(const tk_qgemm *a, size_t panel, size_t row, con
         if (kind == TK_I4Z && !separate_offsets) tk_gemm256_offset(ws - 16, shifts, g, R, b);
     }
     if (separate_offsets) tk_gemm256_offsets(a, scales + TK_I4Z_FACTORS + 16, row, R, b);
-    TK_UNROLL
-    for (int i = 0; i < 2 * R && kind == TK_I4Z; i++) {
-        const float *factors = (const float *)scales + i % 2 * 8;
-        acc[i] = _mm256_fmadd_ps(acc[i], _mm256_loadu_ps(factors), _mm256_mul_ps(b[i], _mm256_loadu_ps(factors + 16)));
+    if (kind == TK_I4Z) {
+        TK_UNROLL
+        for (int i = 0; i < 2 * R; i++) {
+            const float *factors = (const float *)scales + i % 2 * 8;
+            const __m256 shifted = _mm256_mul_ps(b[i], _mm256_loadu_ps(factors + 16));
+            acc[i] = _mm256_fmadd_ps(acc[i], _mm256_loadu_ps(factors), shifted);
+        }
     }
     TK_UNROLL
     for (int i = 0; i < 2 * R; i++) {

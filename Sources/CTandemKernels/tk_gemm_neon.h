@@ -34,8 +34,8 @@ TK_INLINE void tk_gemm_neon_signed_codes(const uint8_t *codes, float32x4_t out[4
     out[3] = vcvtq_f32_s32(vmovl_s16(vget_high_s16(high)));
 }
 
-// The end of an i4z panel: acc = fma(acc, D, b * M), b being what the offset codes give. A pass of its own, because
-// with its accumulators the block's would not fit the registers.
+// The end of an i4z panel: acc = fma(acc, D, b * M), b being what the offset codes give. A pass of its own,
+// because with its accumulators the block's would not fit the registers.
 TK_INLINE void tk_gemm_neon_offsets(const tk_qgemm *a, const uint8_t *scales, size_t row, const int R,
                                     float32x4_t acc[]) {
     const size_t groups = a->kp / a->ga, per_code = a->gw / a->ga;

@@ -127,7 +127,9 @@ enum { TK_I8, TK_I4, TK_I4Z };
 // Bytes of the row factors at the start of an i4z panel's scales.
 #define TK_I4Z_FACTORS 128
 
-TK_INLINE size_t tk_panel_bytes(const tk_qgemm *a, const int kind) { return a->kp * (kind == TK_I8 ? 16 : 8); }
+TK_INLINE size_t tk_panel_bytes(const tk_qgemm *a, const int kind) {
+    return a->kp * (kind == TK_I8 ? 16 : 8);
+}
 
 TK_INLINE const uint8_t *tk_panel_scales(const tk_qgemm *a, size_t panel, const int kind) {
     const size_t bytes = a->kp / a->gw * 32 + (kind == TK_I4Z ? TK_I4Z_FACTORS : 0);

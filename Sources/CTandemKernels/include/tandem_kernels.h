@@ -25,8 +25,8 @@
 //                (a padding element stores value 0, that is nibble 8)
 //   i4z N16K4:   nibbles as i4
 //   scales f16:  scale of (n, group g) at half (n/16)*(kp/gw)*16 + g*16 + n%16 ; g = k / gw
-//   scales i4z:  128 + kp/gw*32 bytes a panel: 16 float factors D, 16 float factors M (by n%16), then for each
-//                group 16 scale codes s (unsigned bytes) and 16 offset codes o (signed bytes), by n%16
+//   scales i4z:  128 + kp/gw*32 bytes a panel: 16 float factors D, 16 float factors M (by n%16), then for
+//                each group 16 scale codes s (unsigned bytes) and 16 offset codes o (signed), by n%16
 // The element of an i8 or i4 matrix is value * scale, of an i4z matrix (value * s) * D + o * M.
 // For i8, i4 and i4z, kp is K rounded up to a multiple of max(64, gw). gw is 32, 64, 128 or kp ("row").
 //
@@ -114,8 +114,9 @@ typedef struct tk_kernels {
     /// y[r, n] = fma(a, D, b * M) with the row factors D and M of n, where
     ///   a = sum over groups i (in order) of fma((float)dot_i, (float)s * ascale_i, a), starting at +0, and
     ///   b = sum over groups i (in order) of fma((float)o, (float)sum_i * ascale_i, b), starting at +0.
-    /// dot_i is the exact integer dot product over the group's `ga` elements, sum_i the sum of its activations
-    /// (args->sums), s and o are the codes of (n, i*ga/gw). Products inside fma's arguments are rounded once.
+    /// dot_i is the exact integer dot product over the group's `ga` elements, sum_i the sum of its
+    /// activations (args->sums), s and o are the codes of (n, i*ga/gw). Products inside fma's arguments are
+    /// rounded once.
     void (*gemm_i4z)(const tk_qgemm *args, size_t panel0, size_t panel1);
 
     /// y[r, n] = acc after acc = fma(x[r, k], w[n, k], acc) for k = 0 ..< K, acc starting at +0.
@@ -212,8 +213,8 @@ void tk_rope_frequencies(float base, size_t half, float *out);
 /// only, then rounded to float, and so is their product with factor. NaN where |a_i| >= 2^50.
 void tk_rope_row(size_t position, const float *freq, size_t half, float factor, float *out);
 
-/// Row n of a matrix in panel layout as k floats: value * scale, rounded once; for i4z (value * s) * D + o * M,
-/// both products (value * s is exact) and their sum rounded.
+/// Row n of a matrix in panel layout as k floats: value * scale, rounded once; for i4z
+/// (value * s) * D + o * M, both products (value * s is exact) and their sum rounded.
 void tk_gather_f32(const float *w, size_t kp, size_t n, size_t k, float *out);
 void tk_gather_i8(const void *w, const uint16_t *wscales, size_t kp, size_t gw, size_t n, size_t k,
                   float *out);
@@ -222,7 +223,8 @@ void tk_gather_i4(const void *w, const uint16_t *wscales, size_t kp, size_t gw, 
 void tk_gather_i4z(const void *w, const void *wscales, size_t kp, size_t gw, size_t n, size_t k, float *out);
 
 /// Lays `rows` (<= 16) rows of plain int8 values [rows, ldv] (values in -127...127 / -8...7, k valid
-/// columns) out as one panel of kp*16 (i8) or kp*8 (i4, i4z) bytes; missing rows and columns become zero values.
+/// columns) out as one panel of kp*16 (i8) or kp*8 (i4, i4z) bytes; missing rows and columns become zero
+/// values.
 void tk_pack_panel_i8(const int8_t *values, size_t ldv, size_t rows, size_t k, size_t kp, uint8_t *panel);
 void tk_pack_panel_i4(const int8_t *values, size_t ldv, size_t rows, size_t k, size_t kp, uint8_t *panel);
 void tk_pack_panel_f32(const float *values, size_t ldv, size_t rows, size_t k, float *panel);

@@ -150,8 +150,8 @@ static void compare_gemm(const tk_kernels *scalar, const tk_kernels *table, size
     memset(y2, 0x55, rows * ldy * 4);
     gemm(table, kind, &args, 0, panels / 2);
     gemm(table, kind, &args, panels / 2, panels);
-    check(same_floats(y, y2, rows * ldy), table, kind == I8 ? "gemm_i8" : kind == I4 ? "gemm_i4" : "gemm_i4z", n, k,
-          rows * 1000 + ga);
+    static const char *names[] = {"gemm_i8", "gemm_i4", "gemm_i4z"};
+    check(same_floats(y, y2, rows * ldy), table, names[kind], n, k, rows * 1000 + ga);
     free(w), free(values), free(ws), free(x), free(q), free(q2), free(as), free(as2), free(sums), free(sums2);
     free(y), free(y2);
 }
