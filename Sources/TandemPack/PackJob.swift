@@ -55,7 +55,10 @@ struct PackJob {
             tandem: source.tandem,
             tokenizer: TokenizerReference(
                 chunk: tokenizerChunk, bos: source.tokenizer.bos, eos: source.tokenizer.eos,
-                addBOS: source.tokenizer.addBOS, chatTemplate: source.tokenizer.chatTemplate),
+                addBOS: source.tokenizer.addBOS,
+                chatTemplate: options.omitsChatTemplate ? nil : source.tokenizer.chatTemplate,
+                toolTemplate: options.omitsChatTemplate ? nil : source.tokenizer.toolTemplate,
+                specialTokens: source.tokenizer.specialTokens),
             quantization: plan.quantization, generation: source.tokenizer.generation,
             provenance: source.provenance)
     }

@@ -13,6 +13,8 @@ public struct PackOptions: Sendable {
     public var calibration: Calibration?
     /// Whether an existing destination is replaced.
     public var overwrite: Bool
+    /// Whether the checkpoint's chat template is left out, as it has to be when it cannot be used.
+    public var omitsChatTemplate = false
     /// Threads that quantise; the calling thread only writes.
     public let threadCount: Int
     /// Asked between blocks of rows, on the calling thread; true ends packing with ``PackError/cancelled``.

@@ -32,6 +32,7 @@ public struct Packer: Sendable {
     ) throws(PackError) -> PackReport {
         try Packer.checkDestination(destination, overwrite: options.overwrite)
         let source = try PackSource(path: source, secondary: secondary)
+        if !options.omitsChatTemplate { try source.tokenizer.checkChatTemplates() }
         var job = try PackJob(source: source, options: options, progress: progress)
         return try job.run(destination: destination)
     }

@@ -32,6 +32,9 @@ struct Pack: ParsableCommand {
     @Option(name: .shortAndLong, help: "Threads; 0 = the processors this process may use.")
     var threads = 0
 
+    @Flag(help: "Leave the checkpoint's chat template out.")
+    var noChatTemplate = false
+
     @Flag(name: .shortAndLong, help: "Replace the file if it exists.")
     var force = false
 
@@ -86,6 +89,7 @@ struct Pack: ParsableCommand {
     private func options() throws -> PackOptions {
         var options = try PackOptions(
             recipe: recipe.resolved(), overwrite: force, threadCount: packThreads(threads))
+        options.omitsChatTemplate = noChatTemplate
         options.isCancelled = { interruptibleToken.isCancelled }
         // What would be refused in the end is refused before the model reads a text.
         try Packer.checkDestination(output, overwrite: force)
