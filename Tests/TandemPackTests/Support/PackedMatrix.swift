@@ -27,7 +27,6 @@ struct PackedMatrix {
             case .panelI8: unsafe tk_gather_i8(data, scales, padded, group, row, columns, &floats)
             case .panelI4: unsafe tk_gather_i4(data, scales, padded, group, row, columns, &floats)
             case .panelI4Z: unsafe tk_gather_i4z(data, scales, padded, group, row, columns, &floats)
-            case .panelI4Z: unsafe tk_gather_i4z(data, scales, padded, group, row, columns, &floats)
             default:
                 unsafe tk_gather_f32(data.assumingMemoryBound(to: Float.self), padded, row, columns, &floats)
             }
