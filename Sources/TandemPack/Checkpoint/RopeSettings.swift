@@ -42,6 +42,9 @@ struct RopeSettings {
                 originalPositions: original)
         case .yarn:
             let yarn = try reader.yarn(maxPositions: shape.maxPositions, originalPositions: original)
+            if !yarn.truncates, traits.windowLayers != nil {
+                throw reader.unsupported("truncate", "programs overlook it where layers turn in two ways")
+            }
             attentionFactor = try reader.yarnAttentionFactor(yarn.factor)
             scaling = .yarn(yarn)
         case .longrope:
@@ -86,7 +89,7 @@ struct RopeReader {
         return value
     }
 
-    private func unsupported(_ key: String, _ reason: String) -> PackError {
+    func unsupported(_ key: String, _ reason: String) -> PackError {
         .unsupportedSetting(
             path: settings.path, key: settings.prefix + name(key), value: (object[key] ?? .null).serialized(),
             reason: reason)
@@ -94,7 +97,11 @@ struct RopeReader {
 
     /// `rope_type`, or `type` of older checkpoints.
     func type(_ traits: ModelFamily.RopeTraits) throws(PackError) -> ModelFamily.RopeType {
-        let key = present("rope_type") == nil && present("type") != nil ? "type" : "rope_type"
+        let isOld = present("rope_type") == nil && present("type") != nil
+        if isOld, traits.windowLayers != nil, prefix == "rope_scaling", present("type") != "default" {
+            throw unsupported("type", "programs read it in two ways; write rope_type if it is meant")
+        }
+        let key = isOld ? "type" : "rope_type"
         guard let value = present(key) else { return .plain }
         guard let name = value.stringValue else { throw invalid(key, "is not a string") }
         guard let type = ModelFamily.RopeType(rawValue: traits.typeNames[name] ?? name),
@@ -182,11 +189,11 @@ struct RopeReader {
         return size
     }
 
-    /// What config.json has outside the object wins over what it has inside.
+    /// What config.json has outside the object wins over what it has inside, unless there are several objects.
     func originalPositions(_ traits: ModelFamily.RopeTraits, maxPositions: Int) throws(PackError) -> Int {
         let key = "original_max_position_embeddings"
         var value = maxPositions
-        if settings[key] != nil {
+        if settings[key] != nil, traits.windowLayers == nil {
             value = try settings.integer(key)
         } else if let fallback = traits.originalPositions {
             value = fallback
