@@ -31,9 +31,25 @@ public struct Packer: Sendable {
         progress: ((PackProgress) -> Void)? = nil
     ) throws(PackError) -> PackReport {
         try Packer.checkDestination(destination, overwrite: options.overwrite)
-        let source = try PackSource(path: source, secondary: secondary)
+        var source = try PackSource(path: source, secondary: secondary)
+        if let expansion = options.expansion { source = try source.expanded(expansion) }
         if !options.omitsChatTemplate { try source.tokenizer.checkChatTemplates() }
         var job = try PackJob(source: source, options: options, progress: progress)
+        return try job.run(destination: destination)
+    }
+
+    /// Packs a model with seeded weights, which is as large and as fast as a trained one: for benchmarks.
+    ///
+    /// - Parameters:
+    ///   - seed: the same seed gives the same weights.
+    /// - Throws: ``PackError``. No partial file is left.
+    public func pack(
+        synthetic shape: TargetShape, seed: UInt64 = 1, destination: String, options: PackOptions,
+        progress: ((PackProgress) -> Void)? = nil
+    ) throws(PackError) -> PackReport {
+        try Packer.checkDestination(destination, overwrite: options.overwrite)
+        var job = try PackJob(
+            source: PackSource(synthetic: shape, seed: seed), options: options, progress: progress)
         return try job.run(destination: destination)
     }
 

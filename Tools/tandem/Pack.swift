@@ -17,7 +17,7 @@ struct Pack: ParsableCommand {
             """)
 
     @Argument(help: "The checkpoint: a directory or a GGUF file.")
-    var source: String
+    var source: String?
 
     @Option(name: .shortAndLong, help: "The file to write.")
     var output: String
@@ -28,6 +28,8 @@ struct Pack: ParsableCommand {
     @OptionGroup(title: "Quantisation") var recipe: RecipeFlags
 
     @OptionGroup(title: "Calibration") var calibration: CalibrationFlags
+
+    @OptionGroup(title: "Benchmark models") var shapes: ShapeFlags
 
     @Option(name: .shortAndLong, help: "Threads; 0 = the processors this process may use.")
     var threads = 0
@@ -49,6 +51,9 @@ struct Pack: ParsableCommand {
 
     func validate() throws {
         if threads < 0 { throw ValidationError("-t must be 0 or greater") }
+        if (source == nil) == (shapes.synthetic == nil) {
+            throw ValidationError("give either a checkpoint or --synthetic")
+        }
     }
 
     func run() throws {
@@ -71,14 +76,19 @@ struct Pack: ParsableCommand {
         defer { line?.finish() }
         do {
             let options = try options()
+            let show = { (progress: PackProgress) in
+                if line == nil {
+                    line = ProgressLine(label: "MB", total: progress.totalBytes / 1_000_000, quiet: quiet)
+                }
+                line?.update(progress.completedBytes / 1_000_000, note: progress.tensor)
+            }
+            guard let source else {
+                return try Packer().pack(
+                    synthetic: TargetShape(named: shapes.synthetic ?? ""), seed: shapes.weightSeed,
+                    destination: output, options: options, progress: show)
+            }
             return try Packer().pack(
-                source: source, secondary: secondary, destination: output, options: options,
-                progress: { progress in
-                    if line == nil {
-                        line = ProgressLine(label: "MB", total: progress.totalBytes / 1_000_000, quiet: quiet)
-                    }
-                    line?.update(progress.completedBytes / 1_000_000, note: progress.tensor)
-                })
+                source: source, secondary: secondary, destination: output, options: options, progress: show)
         } catch PackError.cancelled, TandemError.cancelled {
             line?.finish()
             StandardError.write("error: cancelled; nothing was written\n")
@@ -93,9 +103,12 @@ struct Pack: ParsableCommand {
         options.isCancelled = { interruptibleToken.isCancelled }
         // What would be refused in the end is refused before the model reads a text.
         try Packer.checkDestination(output, overwrite: force)
-        options.calibration = try Calibrator(
-            source: source, secondary: secondary, threads: threads, quiet: quiet
-        ).run(calibration)
+        options.expansion = try shapes.expansion()
+        if let source {
+            options.calibration = try Calibrator(
+                source: source, secondary: secondary, threads: threads, quiet: quiet
+            ).run(calibration)
+        }
         return options
     }
 }

@@ -60,15 +60,7 @@ struct HuggingFaceModel: Sendable {
         }
     }
 
-    private var slots: [ModelSource.Slot] {
-        var slots = [ModelSource.Slot.embed]
-        for layer in 0..<configuration.layerCount {
-            for part in configuration.architecture.layerParts { slots.append(.layer(layer, part)) }
-        }
-        slots.append(.norm)
-        if !configuration.tiedEmbeddings { slots.append(.head) }
-        return slots
-    }
+    private var slots: [ModelSource.Slot] { ModelSource.slots(of: configuration) }
 
     private func source(of slot: ModelSource.Slot) throws(PackError) -> SourceTensor {
         let name = storedName(slot)

@@ -29,6 +29,17 @@ package struct ModelSource: Sendable {
         case layer(Int, LayerPart)
     }
 
+    /// The slots of a configuration's tensors in the order of ``tensors``; RoPE frequencies, which have none, left out.
+    static func slots(of configuration: ModelConfiguration) -> [Slot] {
+        var slots = [Slot.embed]
+        for layer in 0..<configuration.layerCount {
+            for part in configuration.architecture.layerParts { slots.append(.layer(layer, part)) }
+        }
+        slots.append(.norm)
+        if !configuration.tiedEmbeddings { slots.append(.head) }
+        return slots
+    }
+
     /// Asks for the source of every tensor the configuration needs, and checks its shape.
     ///
     /// - Parameters:

@@ -14,6 +14,19 @@ struct PackSource: Sendable {
     let tokenizer: TokenizerSource
     let provenance: JSONObject
 
+    init(
+        primary: ModelSource, secondary: ModelSource?, projections: [SourceTensor],
+        tandem: TandemConfiguration?,
+        tokenizer: TokenizerSource, provenance: JSONObject
+    ) {
+        self.primary = primary
+        self.secondary = secondary
+        self.projections = projections
+        self.tandem = tandem
+        self.tokenizer = tokenizer
+        self.provenance = provenance
+    }
+
     /// - Parameters:
     ///   - path: a tandem checkpoint, or a model.
     ///   - override: a model that becomes the secondary, without projections.
