@@ -69,7 +69,9 @@ struct ChatLoop {
                 }
             }
             if !endsLine || result.text.isEmpty { StandardOutput.write("\n") }
-            if result.finishReason == .length, !quiet { StandardError.write("(cut off: no more room)\n") }
+            if result.finishReason == .length, !quiet, result.usage.totalTokens >= chat.session.contextSize {
+                StandardError.write("(cut off: the context is full; /reset begins anew)\n")
+            }
             if input.isTerminal, result.finishReason == .cancelled { StandardError.write("(stopped)\n") }
             if verbose {
                 let seed = parameters.sampling.temperature > 0 ? parameters.sampling.seed : nil

@@ -123,7 +123,7 @@ extension TemplateText {
             while index < count, Self.isSpace(units[index] & Self.valueMask) { index += 1 }
             guard index < count else { return pieces }
             if limit >= 0, pieces.count == limit {
-                pieces.append(with(Array(units[index...])).stripped(.right))
+                pieces.append(Array(units[index...]))
                 return pieces
             }
             let start = index
