@@ -67,26 +67,42 @@ def test_logits(tandem, family):
     assert errors.max() < TOLERANCE, f"position {int(errors.argmax())}: {errors.max()}, median {np.median(errors)}"
 
 
+def most_likely(model: torch.nn.Module, ids: list[int]) -> list[int]:
+    """The most likely token after each beginning of ``ids``.
+
+    One pass gives them all, but for longrope: there, beginnings up to the original length turn by other frequencies.
+    """
+    result = family_models.logits(model, ids).argmax(dim=1).tolist()
+    rope = model.config.get_text_config().rope_parameters
+    if rope.get("rope_type") == "longrope":
+        short = rope["original_max_position_embeddings"]
+        assert PROMPT < short < len(ids)
+        result[:short] = family_models.logits(model, ids[:short]).argmax(dim=1).tolist()
+    return result
+
+
 def test_greedy_text(tandem, family):
     """Greedy continuations equal those of transformers, token by token."""
     prompt = family.ids[:PROMPT]
     text = byte_tokenizer(family_models.TOKENS).decode(prompt)
     run = tandem.json("generate", "-m", family.file, "-p", text, "-n", 64, "--temp", 0, "-ctk", "f32", "--ignore-eos")
-    assert run["tokens"] == family_models.greedy(family.model, prompt, 64)
+    assert len(run["tokens"]) == 64
+    text = prompt + run["tokens"]
+    assert run["tokens"] == most_likely(family.model, text[:-1])[PROMPT - 1:]
 
 
 @pytest.mark.parametrize("quantize", ["int8", "int4"])
 def test_same_tokens_everywhere(tandem, family, quantize):
-    """Quantised: the text does not depend on threads or instruction set, and stays near the float model's."""
+    """Quantised: the text does not depend on threads or instruction set."""
     file = family.folder / f"{quantize}.tandem"
     tandem("pack", family.folder / "hf", "-o", file, "--quantize", quantize, "--quiet")
     runs = [
         tandem.json("generate", "-m", file, "-p", "the hen", "-n", 80, "--temp", 0, "-t", threads, "--ignore-eos",
                     environment={"TANDEM_ISA": isa})["tokens"]
-        for threads, isa in [(1, "scalar"), (1, ""), (2, "")]
+        for threads, isa in [(1, "scalar"), (2, "")]
     ]
     assert len(runs[0]) == 80
-    assert runs[1] == runs[0] and runs[2] == runs[0]
+    assert runs[1] == runs[0]
 
 
 PAIRS = list(zip(sorted(FAMILIES), sorted(FAMILIES)[5:] + sorted(FAMILIES)[:5]))
@@ -103,6 +119,7 @@ def test_pair_of_families(tandem, tmp_path, names):
     alone = tandem.json("generate", "-m", tmp_path / "one.tandem", *common)["tokens"]
     assert len(alone) == 100
     for gamma, threads in ((1, 1), (3, 2), (7, 1)):
-        run = tandem.json("generate", "-m", tmp_path / "pair.tandem", *common, "--draft-max", gamma, "-t", threads)
+        run = tandem.json("generate", "-m", tmp_path / "pair.tandem", *common, "--draft-max", gamma, "--draft-min", gamma,
+                          "-t", threads)
         assert run["tokens"] == alone
-        assert run["speculative"]["drafted"] > 0
+        assert run["speculative"]["drafted"] > 50
