@@ -178,6 +178,8 @@ static void compare_vectors(const tk_kernels *scalar, const tk_kernels *table, s
     }
     scalar->rmsnorm(a, b, 1e-5f, n, y), table->rmsnorm(a, b, 1e-5f, n, y2);
     check(same_floats(y, y2, n), table, "rmsnorm", n, (size_t)wild, 0);
+    memcpy(y2, a, n * 4), table->rmsnorm(y2, b, 1e-5f, n, y2);
+    check(same_floats(y, y2, n), table, "rmsnorm in place", n, (size_t)wild, 0);
     scalar->swiglu(a, b, n, y), table->swiglu(a, b, n, y2);
     check(same_floats(y, y2, n), table, "swiglu", n, (size_t)wild, 0);
     scalar->geglu(a, b, n, y), table->geglu(a, b, n, y2);
