@@ -37,6 +37,12 @@ public enum TandemError: Error, Sendable, Equatable {
     case sessionBusy
     /// The operation was cancelled.
     case cancelled
+    /// The models and the session cannot run within the memory budget.
+    case memoryBudgetTooSmall(budgetBytes: Int, leastBytes: Int, largest: String)
+    /// The session would take more than the memory plan of its model has left.
+    case sessionExceedsBudget(neededBytes: Int, leftBytes: Int)
+    /// The model streams its weights and was loaded before the process was forked.
+    case forkedProcess
 }
 
 extension TandemError: CustomStringConvertible {
@@ -80,6 +86,16 @@ extension TandemError: CustomStringConvertible {
             return "the session is generating; wait for it, cancel it, or make another session"
         case .cancelled:
             return "cancelled"
+        case .memoryBudgetTooSmall(let budget, let least, let largest):
+            return
+                "a memory budget of \(budget) bytes is too small: this needs at least \(least) (\(largest));"
+                + " raise the budget, or use a smaller context or block length"
+        case .sessionExceedsBudget(let needed, let left):
+            return
+                "the session needs \(needed) bytes, but the model's memory plan has \(left) left for sessions;"
+                + " load the model with these session options, or use a smaller context"
+        case .forkedProcess:
+            return "the model was loaded before this process was forked; load it again in the child"
         }
     }
 }

@@ -44,6 +44,8 @@ struct Generate: ParsableCommand {
 
     @OptionGroup var cache: CacheFlags
 
+    @OptionGroup var memory: MemoryFlags
+
     @Option(name: .long, help: "End before this text (may be repeated).")
     var stop: [String] = []
 
@@ -55,6 +57,9 @@ struct Generate: ParsableCommand {
 
     @Flag(help: "Skip the checksums of the weights when loading.")
     var noVerify = false
+
+    @Flag(help: "Print the memory plan to standard error first.")
+    var verbose = false
 
     @Flag(help: "Print one JSON object instead of the text.")
     var json = false
@@ -76,21 +81,23 @@ struct Generate: ParsableCommand {
             let cancellation = interruptibleToken
             catchInterrupt()
             let parameters = try generateParameters()
+            let sessionOptions = try SessionOptions(
+                contextSize: ctxSize == 0 ? nil : ctxSize, maxDraft: drafting.limit,
+                keyValueType: try cache.type())
             let model = try TandemModel.load(
                 from: self.model,
                 options: LoadOptions(
-                    threadCount: threads == 0 ? nil : threads, verification: noVerify ? .structure : .full))
-            let session = try model.makeSession(
-                options: SessionOptions(
-                    contextSize: ctxSize == 0 ? nil : ctxSize, maxDraft: drafting.limit,
-                    keyValueType: try cache.type()))
+                    threadCount: threads == 0 ? nil : threads, verification: noVerify ? .structure : .full,
+                    memory: memory.memory, session: sessionOptions))
+            if verbose { StandardError.write(model.memoryPlan.table) }
+            let session = try model.makeSession(options: sessionOptions)
             if !json && !hidePrompt { StandardOutput.write(text) }
             let quietText = json
             let result = try session.generate(text, parameters: parameters, cancellation: cancellation) {
                 if !quietText { StandardOutput.write($0) }
             }
             if json {
-                StandardOutput.write(result.json(peakBytes: peakMemoryBytes()).serialized() + "\n")
+                StandardOutput.write(result.json(plan: model.memoryPlan).serialized() + "\n")
             } else {
                 StandardOutput.write("\n")
                 if !quiet {

@@ -13,7 +13,7 @@ func peakMemoryBytes() -> Int {
 
 extension GenerationResult {
     /// The object `tandem generate --json` prints.
-    func json(peakBytes: Int) -> JSONValue {
+    func json(plan: MemoryPlan) -> JSONValue {
         [
             "text": .string(text),
             "tokens": .array(tokens.map { .integer(Int64($0)) }),
@@ -37,7 +37,15 @@ extension GenerationResult {
                 "draft_cost": .number(speculative.draftCost),
                 "row_cost": .number(speculative.rowCost),
             ],
-            "memory": ["peak_bytes": .integer(Int64(peakBytes))],
+            "memory": [
+                "peak_bytes": .integer(Int64(peakMemoryBytes())),
+                "budget_bytes": plan.budgetBytes.map { .integer(Int64($0)) } ?? .null,
+                "planned_bytes": .integer(Int64(plan.totalBytes)),
+                "residency": .string(plan.residency.rawValue),
+                "bytes_streamed": .integer(Int64(streaming.bytesStreamed)),
+                "storage_seconds": .number(streaming.storageSeconds),
+                "wait_seconds": .number(streaming.waitSeconds),
+            ],
         ]
     }
 
@@ -53,6 +61,7 @@ extension GenerationResult {
             line += ")"
         }
         line += " · peak memory \(fixed(Double(peakMemoryBytes()) / 1_048_576, 1)) MiB"
+        if streaming.bytesStreamed > 0 { line += " · \(byteText(streaming.bytesStreamed)) streamed" }
         line += " · \(finishReason.rawValue) · \(model.threadCount) threads, \(model.instructionSet)"
         if let seed { line += " · seed \(seed)" }
         return line + "\n"

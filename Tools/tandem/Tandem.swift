@@ -19,6 +19,7 @@ struct TandemCommand: AsyncParsableCommand {
             Inspect.self,
             Verify.self,
             Generate.self,
+            Plan.self,
             ChatCommand.self,
             ChatTemplateCommand.self,
             Eval.self,

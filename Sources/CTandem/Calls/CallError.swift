@@ -30,9 +30,10 @@ extension CallError {
         case .format(let error): status(of: error)
         case .tokenizer, .missingTensor, .unexpectedEncoding: TANDEM_ERROR_BAD_FILE
         case .noTokenizer: TANDEM_ERROR_NO_TOKENIZER
-        case .outOfMemory: TANDEM_ERROR_OUT_OF_MEMORY
+        case .outOfMemory, .memoryBudgetTooSmall, .sessionExceedsBudget: TANDEM_ERROR_OUT_OF_MEMORY
         case .invalidParameter, .emptyPrompt, .chatTemplate: TANDEM_ERROR_INVALID_ARGUMENT
-        case .unknownInstructionSet, .modeUnavailable, .noChatTemplate: TANDEM_ERROR_UNSUPPORTED
+        case .unknownInstructionSet, .modeUnavailable, .noChatTemplate, .forkedProcess:
+            TANDEM_ERROR_UNSUPPORTED
         case .promptTooLong: TANDEM_ERROR_PROMPT_TOO_LONG
         case .invalidToken: TANDEM_ERROR_INVALID_TOKEN
         case .sessionBusy: TANDEM_ERROR_BUSY

@@ -62,7 +62,8 @@ final class Decoder {
             configurations: configurations, maxRows: rows, logitRows: maxDraft + 1, contextSize: contextSize,
             threadCount: core.pool.threadCount)
         let multiplier = unsafe Multiplier(
-            pool: core.pool, kernels: core.kernels.table, workspace: workspace)
+            pool: core.pool, kernels: core.kernels.table, workspace: workspace,
+            stream: core.residency?.stream)
         primary = Transformer(weights: core.primary, multiplier: multiplier)
         secondary = core.secondary.map { Transformer(weights: $0, multiplier: multiplier) }
     }

@@ -15,26 +15,45 @@ public struct LoadOptions: Sendable, Equatable {
     /// Instruction set by name; `nil` = the environment variable `TANDEM_ISA`, else the fastest.
     public let instructionSet: String?
     public let verification: Verification
+    /// Memory for the model and its sessions.
+    public let memory: MemoryBudget
+    /// The session that a budget leaves room for.
+    public let session: SessionOptions
+    /// How many such sessions at a time.
+    public let sessionCount: Int
 
     /// Checks and keeps the options.
     /// - Throws: ``TandemError/invalidParameter(name:value:allowed:)``.
     public init(
-        threadCount: Int? = nil, instructionSet: String? = nil, verification: Verification = .full
+        threadCount: Int? = nil, instructionSet: String? = nil, verification: Verification = .full,
+        memory: MemoryBudget = .automatic, session: SessionOptions = .default, sessionCount: Int = 1
     ) throws(TandemError) {
         if let threadCount, !(1...1024).contains(threadCount) {
             throw .invalidParameter(name: "threads", value: "\(threadCount)", allowed: "in 1 ... 1024")
         }
+        guard (1...1024).contains(sessionCount) else {
+            throw .invalidParameter(name: "sessions", value: "\(sessionCount)", allowed: "in 1 ... 1024")
+        }
+        if case .bytes(let count) = memory, count < 1 {
+            throw .invalidParameter(name: "memory", value: "\(count)", allowed: "at least 1")
+        }
         self.threadCount = threadCount
         self.instructionSet = instructionSet
         self.verification = verification
+        self.memory = memory
+        self.session = session
+        self.sessionCount = sessionCount
     }
 
     private init() {
         threadCount = nil
         instructionSet = nil
         verification = .full
+        memory = .automatic
+        session = .default
+        sessionCount = 1
     }
 
-    /// All processors, the fastest instruction set, everything verified.
+    /// All processors, the fastest instruction set, everything verified, the memory that is there.
     public static let `default` = LoadOptions()
 }

@@ -3,7 +3,7 @@
 internal import CTandemKernels
 internal import TandemFormat
 
-/// A weight matrix [rows, columns] in panel layout, used in place from the mapped file.
+/// A weight matrix [rows, columns] in panel layout: in the mapped file, in memory, or streamed unit by unit.
 ///
 /// Thread safety: an immutable view; `TransformerWeights` keeps the bytes alive.
 @safe
@@ -20,9 +20,41 @@ struct Matrix: @unchecked Sendable {
     /// Elements of K that share one activation scale; 0 for float weights.
     let activationGroup: Int
     let panelCount: Int
-    let data: UnsafeRawPointer
+    private(set) var data: UnsafeRawPointer
     /// The scales' region, as the encoding lays it out; nil for float weights.
-    let scales: UnsafeRawPointer?
+    private(set) var scales: UnsafeRawPointer?
+    /// Bytes of scales in one panel of 16 outputs.
+    private let panelScaleBytes: Int
+    /// Units of the weight stream that hold the matrix; empty where `data` points to all of it.
+    let units: Range<Int>
+
+    /// A matrix whose elements and scales begin at `data` and `scales`; float weights have no scales.
+    init(
+        _ tensor: TensorDescriptor, data: UnsafeRawPointer, scales: UnsafeRawPointer?,
+        units: Range<Int> = 0..<0
+    ) {
+        let isQuantized = tensor.encoding.isQuantized
+        encoding = tensor.encoding
+        rows = tensor.rows
+        columns = tensor.columns
+        paddedColumns = tensor.paddedColumns
+        weightGroup = isQuantized ? tensor.groupSize : 0
+        activationGroup = isQuantized ? tensor.activationGroup : 0
+        panelCount = tensor.panelCount
+        unsafe self.data = data
+        unsafe self.scales = isQuantized ? scales : nil
+        panelScaleBytes = tensor.layout.panelScalesLength
+        self.units = units
+    }
+
+    /// The matrix with the panels of one unit in place; only those may be used.
+    func bound(to part: StreamedPanels) -> Matrix {
+        let first = part.panels.lowerBound
+        var copy = self
+        unsafe copy.data = part.data - first &* panelBytes
+        unsafe copy.scales = part.scales.map { unsafe $0 - first &* panelScaleBytes }
+        return copy
+    }
 
     /// Bytes of weights in one panel of 16 outputs.
     var panelBytes: Int {

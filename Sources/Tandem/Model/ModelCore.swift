@@ -23,10 +23,21 @@ final class ModelCore: Sendable {
     /// Bytes of weights that a step of the secondary reads over those that a pass of the primary reads; 0 without one.
     let draftShare: Double
 
-    init(file: TandemFile, kernels: KernelTable, threadCount: Int) throws(TandemError) {
+    /// The plan that the weights and the sessions keep to.
+    let plan: MemoryPlan
+    /// Weights within a budget; `nil` when the file is mapped.
+    let residency: ModelResidency?
+    let ledger: SessionLedger
+
+    init(
+        file: TandemFile, kernels: KernelTable, threadCount: Int, plan: MemoryPlan, residency: ModelResidency?
+    ) throws(TandemError) {
+        self.plan = plan
+        self.residency = residency
+        ledger = SessionLedger(capacity: residency == nil ? nil : plan.sessionBytes)
         self.file = file
         self.kernels = kernels
-        var loader = WeightLoader(file: file)
+        var loader = WeightLoader(file: file, residency: residency)
         let manifest = file.manifest
         if let configuration = manifest.secondary {
             secondary = try TransformerWeights(

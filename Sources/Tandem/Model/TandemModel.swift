@@ -3,7 +3,7 @@
 public import TandemFormat
 public import TandemTokenizer
 
-/// A loaded `.tandem` file: weights mapped read-only and used in place, tokenizer, and a compute pool.
+/// A loaded `.tandem` file: weights, tokenizer, and a compute pool.
 ///
 /// ```swift
 /// let model = try TandemModel.load(from: "story.tandem")
@@ -15,7 +15,9 @@ public import TandemTokenizer
 /// Immutable; any number of sessions on any threads share one model. The file must not be changed while it is loaded.
 ///
 /// ## Memory
-/// Loading copies no weights: pages come in as they are read and belong to the page cache.
+/// Where the file fits, loading copies no weights: pages come in as they are read and belong to the page cache. Within a
+/// ``MemoryBudget`` the weights are read into memory of their own, and what does not fit is read again in every pass of the
+/// primary (``memoryPlan``); the results are the same bits.
 public final class TandemModel: Sendable {
     /// What the file holds.
     public let manifest: Manifest
@@ -29,7 +31,7 @@ public final class TandemModel: Sendable {
     public let endTokens: Set<TokenID>
     let core: ModelCore
 
-    private init(core: ModelCore, tokenizer: Tokenizer?) {
+    init(core: ModelCore, tokenizer: Tokenizer?) {
         self.core = core
         self.tokenizer = tokenizer
         manifest = core.file.manifest
@@ -38,30 +40,7 @@ public final class TandemModel: Sendable {
         endTokens = Set((core.file.manifest.tokenizer?.eos ?? []).map { TokenID($0) })
     }
 
-    /// Maps and checks a file.
-    ///
-    /// - Throws: ``TandemError/format(_:)`` for anything wrong with the file, ``TandemError/tokenizer(_:)`` for its
-    ///   tokenizer, ``TandemError/unknownInstructionSet(name:available:)``.
-    /// - Complexity: one read of the file with ``LoadOptions/Verification/full``, else independent of its size.
-    public static func load(from path: String, options: LoadOptions = .default) throws(TandemError)
-        -> TandemModel
-    {
-        let kernels = try KernelTable(named: options.instructionSet)
-        let file: TandemFile
-        do {
-            file = try TandemFile(path: path)
-            if options.verification == .full {
-                for index in file.chunks.indices { try file.verify(chunk: index) }
-            }
-        } catch {
-            throw .format(error)
-        }
-        let threads = options.threadCount ?? availableProcessorCount()
-        let core = try ModelCore(file: file, kernels: kernels, threadCount: threads)
-        return TandemModel(core: core, tokenizer: try loadTokenizer(file))
-    }
-
-    private static func loadTokenizer(_ file: TandemFile) throws(TandemError) -> Tokenizer? {
+    static func mappedTokenizer(_ file: TandemFile) throws(TandemError) -> Tokenizer? {
         guard let reference = file.manifest.tokenizer else { return nil }
         let chunk: ChunkBytes
         do {

@@ -16,8 +16,13 @@ final class TransformerWeights: @unchecked Sendable {
     let head: Matrix
     /// The ways of rotating that layers refer to by index.
     let ropes: [RopeFrequencies]
+    /// Streams the matrices that are not in memory; `nil` when all are.
+    let stream: WeightStream?
+    /// Reads rows of the embedding table when it is not in memory.
+    let embeddingRows: EmbeddingRows?
     /// Keeps the bytes alive.
     private let chunks: [ChunkBytes]
+    private let residency: ModelResidency?
 
     init(role: ModelRole, configuration: ModelConfiguration, loader: inout WeightLoader) throws(TandemError) {
         self.configuration = configuration
@@ -41,16 +46,21 @@ final class TransformerWeights: @unchecked Sendable {
         unsafe norm = try loader.vector(TensorName.norm(role))
         head = configuration.tiedEmbeddings ? embedding : try loader.matrix(TensorName.head(role))
         chunks = loader.chunks
+        residency = loader.residency
+        stream = role == .primary ? loader.residency?.stream : nil
+        embeddingRows = role == .primary ? loader.residency?.gathered?.rows : nil
     }
 }
 
-/// Looks tensors up in a file and keeps every chunk that was touched.
+/// Looks tensors up in a file and keeps every chunk that was touched; with a budget, in what was read of the file.
 struct WeightLoader {
     let file: TandemFile
+    let residency: ModelResidency?
     private var byIndex: [Int: ChunkBytes] = [:]
 
-    init(file: TandemFile) {
+    init(file: TandemFile, residency: ModelResidency?) {
         self.file = file
+        self.residency = residency
     }
 
     /// The chunks handed out so far.
@@ -77,22 +87,12 @@ struct WeightLoader {
     /// A matrix in panel layout.
     mutating func matrix(_ name: String) throws(TandemError) -> Matrix {
         let tensor = try descriptor(name)
-        let chunk = try bytes(ofChunk: tensor.chunk)
-        let base = unsafe chunk.baseAddress
         guard tensor.encoding.isPanel else {
             throw .unexpectedEncoding(name: name, encoding: "\(tensor.encoding)")
         }
-        let quantized = tensor.encoding.isQuantized
-        return unsafe Matrix(
-            encoding: tensor.encoding,
-            rows: tensor.rows,
-            columns: tensor.columns,
-            paddedColumns: tensor.paddedColumns,
-            weightGroup: quantized ? tensor.groupSize : 0,
-            activationGroup: quantized ? tensor.activationGroup : 0,
-            panelCount: tensor.panelCount,
-            data: base + tensor.dataOffset,
-            scales: quantized ? base + tensor.scalesOffset : nil)
+        if let residency { return try residency.matrix(tensor) }
+        let base = unsafe try bytes(ofChunk: tensor.chunk).baseAddress
+        return unsafe Matrix(tensor, data: base + tensor.dataOffset, scales: base + tensor.scalesOffset)
     }
 
     /// A plain float vector.
@@ -101,6 +101,7 @@ struct WeightLoader {
         guard tensor.encoding == .f32 else {
             throw .unexpectedEncoding(name: name, encoding: "\(tensor.encoding)")
         }
+        if let residency { return try unsafe residency.vector(tensor) }
         let chunk = try bytes(ofChunk: tensor.chunk)
         return unsafe (chunk.baseAddress + tensor.dataOffset).assumingMemoryBound(to: Float.self)
     }

@@ -22,6 +22,7 @@ public struct GenerationResult: Sendable {
     public internal(set) var usage = Usage()
     public internal(set) var timings = Timings()
     public internal(set) var speculative = Speculative()
+    public internal(set) var streaming = Streaming()
 
     /// Token counts.
     public struct Usage: Sendable, Equatable {
@@ -49,6 +50,17 @@ public struct GenerationResult: Sendable {
         public var predictedPerSecond: Double {
             predictedSeconds > 0 ? Double(predictedTokens) / predictedSeconds : 0
         }
+    }
+
+    /// What reading weights from storage took. All zero when the model is in memory. Sessions that stream at the same time
+    /// count each other's share.
+    public struct Streaming: Sendable, Equatable {
+        /// Bytes read, those read ahead for a next pass included.
+        public internal(set) var bytesStreamed = 0
+        /// Seconds in which a read was under way.
+        public internal(set) var storageSeconds = 0.0
+        /// Seconds in which computing waited for weights.
+        public internal(set) var waitSeconds = 0.0
     }
 
     /// Speculation counts. All zero but `primaryPasses` without drafts.

@@ -39,6 +39,7 @@ struct GenerationRun {
         -> GenerationResult
     {
         result.usage.promptTokens = prompt.count
+        let streamedBefore = decoder.core.residency?.streaming
         let start = monotonicSeconds()
         var ended = start
         do throws(TandemError) {
@@ -58,6 +59,11 @@ struct GenerationRun {
         result.timings.predictedTokens = max(0, result.tokens.count - 1)
         result.usage.completionTokens = result.tokens.count
         noteCosts()
+        if let before = streamedBefore, let after = decoder.core.residency?.streaming {
+            result.streaming.bytesStreamed = after.bytesStreamed - before.bytesStreamed
+            result.streaming.storageSeconds = after.storageSeconds - before.storageSeconds
+            result.streaming.waitSeconds = after.waitSeconds - before.waitSeconds
+        }
         flush(onDelta)
         return result
     }

@@ -22,6 +22,8 @@ public final class Session: Sendable {
     private let options: SessionOptions
     private let decoder: Mutex<DecoderBox>
     private let busy = Atomic<Bool>(false)
+    /// The session's share of the model's memory plan.
+    private let reservation: SessionLedger.Reservation
 
     /// Hands the decoder from thread to thread; `busy` and the mutex keep order.
     private struct DecoderBox: @unchecked Sendable {
@@ -33,15 +35,24 @@ public final class Session: Sendable {
         self.options = options
         var limit = model.manifest.primary.maxPositions
         if let secondary = model.manifest.secondary { limit = min(limit, secondary.maxPositions) }
-        let size = options.contextSize ?? limit
+        let plan = model.core.plan
+        let isPlanned = model.core.residency != nil
+        let size = options.contextSize ?? (isPlanned ? min(plan.contextSize, limit) : limit)
         guard size <= limit else {
             throw .invalidParameter(
                 name: "ctx-size", value: "\(size)", allowed: "at most \(limit), the models' own limit")
         }
         contextSize = size
+        let rows = min(options.batchSize ?? (isPlanned ? plan.promptRows : 64), size)
+        reservation = try model.core.ledger.reserve(
+            model.core.ledger.isLimited
+                ? SessionMemory(
+                    manifest: model.manifest, contextSize: size, maxDraft: options.maxDraft,
+                    keyValueType: options.keyValueType, threadCount: model.threadCount
+                ).total(rows: rows) : 0)
         let decoder = try Decoder(
             core: model.core, contextSize: size, maxDraft: options.maxDraft,
-            batchSize: min(options.batchSize, size), keyValueType: options.keyValueType)
+            batchSize: rows, keyValueType: options.keyValueType)
         self.decoder = Mutex(DecoderBox(decoder: decoder))
     }
 

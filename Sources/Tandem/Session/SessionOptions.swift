@@ -2,10 +2,12 @@
 
 /// Sizes fixed when a session is made.
 public struct SessionOptions: Sendable, Equatable {
-    /// Positions of the context; `nil` = the smallest maximum of the models in the file.
+    /// Positions of the context; `nil` = the smallest maximum of the models in the file, or what the model's memory plan has
+    /// room for.
     public let contextSize: Int?
-    /// Prompt tokens that pass through the model in one block.
-    public let batchSize: Int
+    /// Prompt tokens that pass through the model in one block; `nil` = 64, or what the memory plan of a model with streamed
+    /// weights has room for.
+    public let batchSize: Int?
     /// Largest block length γ that ``GenerateParameters/draftMax`` may ask for.
     public let maxDraft: Int
     /// Element type of the key/value caches.
@@ -14,12 +16,12 @@ public struct SessionOptions: Sendable, Equatable {
     /// Checks and keeps the options.
     /// - Throws: ``TandemError/invalidParameter(name:value:allowed:)``.
     public init(
-        contextSize: Int? = nil, batchSize: Int = 64, maxDraft: Int = 16, keyValueType: KeyValueType = .f16
+        contextSize: Int? = nil, batchSize: Int? = nil, maxDraft: Int = 16, keyValueType: KeyValueType = .f16
     ) throws(TandemError) {
         if let contextSize, contextSize < 2 {
             throw .invalidParameter(name: "ctx-size", value: "\(contextSize)", allowed: "at least 2")
         }
-        guard (1...4096).contains(batchSize) else {
+        if let batchSize, !(1...4096).contains(batchSize) {
             throw .invalidParameter(name: "batch-size", value: "\(batchSize)", allowed: "in 1 ... 4096")
         }
         guard (0...64).contains(maxDraft) else {
@@ -33,11 +35,11 @@ public struct SessionOptions: Sendable, Equatable {
 
     private init() {
         contextSize = nil
-        batchSize = 64
+        batchSize = nil
         maxDraft = 16
         keyValueType = .f16
     }
 
-    /// The models' own context, blocks of 64, f16 caches.
+    /// The models' own context, f16 caches.
     public static let `default` = SessionOptions()
 }

@@ -10,6 +10,10 @@ struct Product {
     /// [rows, outputStride]; `outputStride` at least the matrix's rows rounded up to 16.
     let output: UnsafeMutablePointer<Float>
     let outputStride: Int
+    /// Panels to compute; `nil` = all.
+    var panels: Range<Int>?
+
+    var panelRange: Range<Int> { panels ?? 0..<matrix.panelCount }
 }
 
 /// Runs kernels over the pool: matrix products, and loops over the rows of a block.
@@ -20,6 +24,8 @@ struct Multiplier {
     let pool: ComputePool
     let kernels: tk_kernels
     let workspace: Workspace
+    /// Where streamed matrices come from.
+    var stream: WeightStream?
 
     /// Below this many bytes of weights a fork costs more than it gives.
     private static let inlineBytes = 64 * 1024
@@ -54,18 +60,42 @@ struct Multiplier {
                 paddedColumns: first.matrix.paddedColumns, group: group)
         }
 
+        guard let stream, products.contains(where: { !$0.matrix.units.isEmpty }) else {
+            unsafe runInMemory(products, input: input, inputStride: inputStride, rows: rows)
+            return
+        }
+        for product in products {
+            guard !product.matrix.units.isEmpty else {
+                unsafe runInMemory([product], input: input, inputStride: inputStride, rows: rows)
+                continue
+            }
+            for unit in product.matrix.units {
+                // Once the stream has failed, the forward pass throws before anyone sees the outputs.
+                guard let part = stream.acquire(unit, pool: pool) else { return }
+                let bound = unsafe Product(
+                    matrix: product.matrix.bound(to: part), output: product.output,
+                    outputStride: product.outputStride, panels: part.panels)
+                unsafe runInMemory([bound], input: input, inputStride: inputStride, rows: rows)
+                stream.release()
+            }
+        }
+    }
+
+    /// Products of matrices that are in memory, at least the panels in question.
+    private func runInMemory(
+        _ products: ArraySlice<Product>, input: UnsafePointer<Float>, inputStride: Int, rows: Int
+    ) {
         var totalPanels = 0
         var totalBytes = 0
         for product in products {
-            totalPanels &+= product.matrix.panelCount
-            totalBytes &+= product.matrix.panelCount &* product.matrix.panelBytes
+            totalPanels &+= product.panelRange.count
+            totalBytes &+= product.panelRange.count &* product.matrix.panelBytes
         }
         let weight = totalBytes &* (1 &+ rows / 4)
         if pool.threadCount == 1 || weight < Self.inlineBytes {
             for product in products {
                 unsafe run(
-                    product, panels: 0..<product.matrix.panelCount, input: input, inputStride: inputStride,
-                    rows: rows)
+                    product, panels: product.panelRange, input: input, inputStride: inputStride, rows: rows)
             }
             return
         }
@@ -80,12 +110,14 @@ struct Multiplier {
             let end = min(begin &+ panelsPerItem, totalPanels)
             var offset = 0
             for product in products {
-                let count = product.matrix.panelCount
+                let panels = product.panelRange
+                let count = panels.count
                 if begin < offset &+ count {
                     let stop = min(end, offset &+ count)
                     unsafe run(
-                        product, panels: (begin &- offset)..<(stop &- offset), input: input,
-                        inputStride: inputStride, rows: rows)
+                        product,
+                        panels: (panels.lowerBound &+ begin &- offset)..<(panels.lowerBound &+ stop &- offset),
+                        input: input, inputStride: inputStride, rows: rows)
                     begin = stop
                     if begin >= end { return }
                 }

@@ -25,22 +25,28 @@ struct Transformer {
     /// `workspace.logits` holds the logits of the rows of `logitRows` (row `logitRows.lowerBound` first), and `taps` the
     /// residual streams. A token outside the vocabulary enters as a zero vector: a secondary with fewer tokens than
     /// its primary may meet one.
-    /// - Throws: ``TandemError/cancelled`` between two layers; the cache then holds nothing new that counts.
+    /// - Throws: ``TandemError/cancelled`` between two layers, ``TandemError/format(_:)`` when streamed weights cannot be
+    ///   read; the cache then holds nothing new that counts.
     func forward(
         _ tokens: ArraySlice<TokenID>, position: Int, cache: KeyValueCache, taps: TapBuffer?,
         logitRows: Range<Int>, cancellation: CancellationToken?
     ) throws(TandemError) {
         let rows = tokens.count
-        embed(tokens)
+        let stream = weights.stream
+        try stream?.beginPass(cancellation)
+        defer { stream?.endPass() }
+        try embed(tokens)
         cache.prepareRope(upTo: position + rows)
         for (index, layer) in weights.layers.enumerated() {
             if let cancellation, cancellation.isCancelled { throw .cancelled }
+            try stream?.check()
             copyTap(depth: index, rows: rows, taps: taps)
             attention(layer, index: index, rows: rows, position: position, cache: cache)
             feedForward(layer, rows: rows)
         }
         copyTap(depth: weights.layers.count, rows: rows, taps: taps)
         if !logitRows.isEmpty { computeLogits(logitRows) }
+        try stream?.check()
     }
 
     /// Writes keys and values made of the primary's taps into the secondary's cache (`self` is the secondary).
@@ -70,15 +76,17 @@ struct Transformer {
         }
     }
 
-    private func embed(_ tokens: ArraySlice<TokenID>) {
+    private func embed(_ tokens: ArraySlice<TokenID>) throws(TandemError) {
         let scale = weights.configuration.architecture.embeddingScale
+        let reader = weights.embeddingRows
+        try unsafe reader?.gather(tokens, into: workspace.residual, stride: hiddenSize)
         for (row, token) in tokens.enumerated() {
             let output = unsafe workspace.residual + row &* hiddenSize
             guard token >= 0, Int(token) < weights.embedding.rows else {
                 unsafe output.update(repeating: 0, count: hiddenSize)
                 continue
             }
-            unsafe weights.embedding.gatherRow(Int(token), into: output)
+            if reader == nil { unsafe weights.embedding.gatherRow(Int(token), into: output) }
             if scale != 1 { unsafe kernels.scale(output, scale, hiddenSize) }
         }
     }

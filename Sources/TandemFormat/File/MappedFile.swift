@@ -21,6 +21,8 @@
         let descriptor = try FileDescriptor(opening: path)
         let count = try descriptor.regularFileSize()
         guard count > 0 else { throw .emptyFile(path: path) }
+        // Header and tables are read here and there: no reading ahead of what is not wanted.
+        posix_fadvise(descriptor.number, 0, 0, POSIX_FADV_RANDOM)
         let prefix = try descriptor.read(at: 0, count: min(count, HeaderLayout.maximumSize))
         let address = unsafe mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor.number, 0)
         guard let address = unsafe address, unsafe address != MAP_FAILED else {
@@ -35,6 +37,14 @@
 
     deinit {
         unsafe munmap(UnsafeMutableRawPointer(mutating: base), count)
+    }
+
+    /// The open file; it stays open as long as this object lives.
+    var descriptorNumber: Int32 { descriptor.number }
+
+    /// Lets the kernel read ahead again, once the tables have been read.
+    func endParsing() {
+        posix_fadvise(descriptor.number, 0, 0, POSIX_FADV_NORMAL)
     }
 
     /// The mapped byte at an offset inside the file.

@@ -49,6 +49,7 @@ public final class TandemFile: Sendable {
     public init(path: String) throws(FormatError) {
         let mapping = try MappedFile(path: path)
         let parsed = try ParsedFile(mapping)
+        mapping.endParsing()
         self.path = path
         self.mapping = mapping
         fileSize = mapping.count

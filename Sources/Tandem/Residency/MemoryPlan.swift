@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where everything that running a model takes is kept, in bytes.
+///
+/// A plan is made before any weight is read (``TandemModel/memoryPlan(forFile:budget:session:threadCount:)``), and a loaded
+/// model keeps to the one it was loaded with (``TandemModel/memoryPlan``).
+public struct MemoryPlan: Sendable, Equatable {
+    /// How the weights are kept.
+    public enum Residency: String, Sendable {
+        /// In the mapped file: its pages belong to the page cache.
+        case mapped
+        /// Read into memory once.
+        case resident
+        /// In part in memory, in part read from storage in every pass of the primary.
+        case streamed
+    }
+
+    /// One line of the plan.
+    public struct Item: Sendable, Equatable {
+        /// What takes the memory.
+        public let name: String
+        public let bytes: Int
+        /// What it consists of.
+        public let detail: String
+    }
+
+    public let residency: Residency
+    /// The budget; `nil` when there is none.
+    public let budgetBytes: Int?
+    /// What set the budget: `asked for`, `MemAvailable`, or the folder of a control group.
+    public let budgetSource: String
+    /// The least budget with which these models and this session could run.
+    public internal(set) var leastBytes: Int
+    public let items: [Item]
+    /// Bytes of the file.
+    public let fileBytes: Int
+    /// Layers of the primary.
+    public let layerCount: Int
+    /// Layers of the primary that stay in memory as a whole.
+    public let pinnedLayers: [Int]
+    /// Bytes of the primary's matrices that a pass multiplies by, wherever they are.
+    public let primaryBytes: Int
+    /// Bytes of the secondary's matrices that a drafted token multiplies by; 0 without a secondary.
+    public let secondaryBytes: Int
+    /// Bytes of weights that are read in every pass of the primary.
+    public let streamedBytes: Int
+    /// Bytes that storage delivers for them: whole blocks.
+    public let passBytes: Int
+    /// Bytes of the ring buffer that streamed weights are read ahead into.
+    public let ringBytes: Int
+    /// Positions of the session that the plan has room for.
+    public let contextSize: Int
+    /// Rows of a prompt that go through the model in one pass.
+    public let promptRows: Int
+    /// Block length γ that the file recommends, or 4; 0 without a secondary.
+    public let draftLength: Int
+    /// Bytes of the sessions there is room for.
+    let sessionBytes: Int
+    let placement: WeightPlacement
+
+    /// All items together.
+    public var totalBytes: Int { items.reduce(0) { $0 + $1.bytes } }
+
+    /// What the runtime itself takes: program and library pages, stacks, the heap's own needs.
+    ///
+    /// Measured: peak resident memory of `tandem generate` with a model of a few kilobytes on Linux x86-64, rounded up to
+    /// the next MiB (`Tools/bench/lowram --overhead` repeats it).
+    public static let runtimeBytes = 12 << 20
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+internal import TandemFormat
+
+/// The thread that reads units ahead into a ring buffer, in the order of the passes, over and over.
+///
+/// It reads as far ahead as the ring holds, past the end of a pass into the next one, and sleeps in the kernel when the
+/// ring is full. A failed read stops it until the consumer starts again.
+///
+/// Thread safety: one consumer at a time, which ``StreamReader/enterPass(_:)`` sees to.
+@safe
+final class StreamReader: @unchecked Sendable {
+    /// What a wait for a unit ended with.
+    @safe
+    enum Outcome {
+        /// The unit's region; it stays until ``StreamReader/release()``.
+        case ready(UnsafeMutableRawPointer)
+        case failed(FormatError)
+        case cancelled
+    }
+
+    /// What reading has cost so far.
+    struct Statistics {
+        var bytesRead = 0
+        /// Time in which a read was under way.
+        var readSeconds = 0.0
+        /// Time in which the consumer waited for a unit.
+        var waitSeconds = 0.0
+    }
+
+    private struct Entry {
+        let unit: Int
+        let start: Int
+        var isFilled: Bool
+    }
+
+    private let units: [StreamUnit]
+    private let storage: any BlockStorage
+    private let buffer: AlignedBuffer
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    /// Signalled at every change of what follows.
+    private let changed: UnsafeMutablePointer<pthread_cond_t>
+    private var thread: pthread_t?
+
+    private var ring: StreamRing
+    /// Units in the ring, in order; the consumer has the first one when it is filled.
+    private var queue: [Entry] = []
+    /// The unit to be read next.
+    private var next = 0
+    /// Counts the restarts; a read that began before one is worthless.
+    private var epoch = 0
+    private var failure: FormatError?
+    private var isActive = false
+    private var isStopping = false
+    private var isInPass = false
+    private var counts = Statistics()
+
+    /// How long a wait lasts before the cancellation token is looked at, in nanoseconds.
+    private static let pollInterval = 20_000_000
+
+    init(units: [StreamUnit], storage: any BlockStorage, buffer: AlignedBuffer) {
+        self.units = units
+        self.storage = storage
+        self.buffer = buffer
+        ring = StreamRing(size: buffer.byteCount)
+        unsafe mutex = .allocate(capacity: 1)
+        unsafe changed = .allocate(capacity: 1)
+        unsafe pthread_mutex_init(mutex, nil)
+        var attributes = pthread_condattr_t()
+        unsafe pthread_condattr_init(&attributes)
+        unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        unsafe pthread_cond_init(changed, &attributes)
+        unsafe pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        unsafe pthread_cond_destroy(changed)
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe changed.deallocate()
+        unsafe mutex.deallocate()
+    }
+
+    private func lock() { unsafe pthread_mutex_lock(mutex) }
+    private func unlock() { unsafe pthread_mutex_unlock(mutex) }
+    private func broadcast() { unsafe pthread_cond_broadcast(changed) }
+    private func wait() { unsafe pthread_cond_wait(changed, mutex) }
+
+    /// Waits for a change, or for a short while.
+    private func waitBriefly() {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        time.tv_nsec += Self.pollInterval
+        if time.tv_nsec >= 1_000_000_000 {
+            time.tv_nsec -= 1_000_000_000
+            time.tv_sec += 1
+        }
+        unsafe pthread_cond_timedwait(changed, mutex, &time)
+    }
+
+    // MARK: - Life of the thread
+
+    /// Starts the thread.
+    /// - Throws: ``TandemError/format(_:)`` when the system refuses a thread.
+    func start() throws(TandemError) {
+        var number = pthread_t()
+        let context = unsafe Unmanaged.passRetained(self)
+        // Signals are the host's business.
+        var all = sigset_t()
+        var previous = sigset_t()
+        unsafe sigfillset(&all)
+        unsafe pthread_sigmask(SIG_SETMASK, &all, &previous)
+        let status = unsafe pthread_create(&number, nil, readerMain, context.toOpaque())
+        unsafe pthread_sigmask(SIG_SETMASK, &previous, nil)
+        guard status == 0 else {
+            unsafe context.release()
+            throw .format(.system(operation: "start a thread to read", path: storage.path, code: status))
+        }
+        thread = number
+    }
+
+    /// Ends the thread and waits for it.
+    func stop() {
+        lock()
+        isStopping = true
+        broadcast()
+        unlock()
+        if let thread { pthread_join(thread, nil) }
+        thread = nil
+    }
+
+    fileprivate func run() {
+        lock()
+        while let start = placeNext() {
+            let unit = next
+            let began = epoch
+            queue.append(Entry(unit: unit, start: start, isFilled: false))
+            next = (unit + 1) % units.count
+            unlock()
+            let clock = monotonicSeconds()
+            var bytes = 0
+            var problem: FormatError?
+            do throws(FormatError) {
+                bytes = try fill(units[unit], at: start, began: began)
+            } catch {
+                problem = error
+            }
+            let seconds = monotonicSeconds() - clock
+            lock()
+            counts.bytesRead += bytes
+            counts.readSeconds += seconds
+            guard epoch == began else { continue }
+            if let problem {
+                queue.removeLast()
+                ring.removeLast()
+                next = unit
+                failure = problem
+            } else {
+                queue[queue.count - 1].isFilled = true
+            }
+            broadcast()
+        }
+        unlock()
+    }
+
+    /// Room for the next unit, waited for; `nil` when the thread is to end. Called and left with the lock held.
+    private func placeNext() -> Int? {
+        while !isStopping {
+            if isActive, failure == nil, let start = ring.place(units[next].regionLength) { return start }
+            wait()
+        }
+        return nil
+    }
+
+    private func fill(_ unit: StreamUnit, at start: Int, began: Int) throws(FormatError) -> Int {
+        var position = start
+        var total = 0
+        for segment in unit.segments where !segment.isEmpty {
+            total += unsafe try storage.readBlocks(of: segment, to: buffer.base + position) {
+                lock()
+                defer { unlock() }
+                return epoch == began && !isStopping
+            }
+            position += BlockLayout.cover(segment).count
+        }
+        return total
+    }
+
+    // MARK: - The consumer's side
+
+    /// Takes the reader for one pass over the units; passes of several threads take turns.
+    /// - Throws: ``TandemError/cancelled`` while waiting for another one's pass.
+    func enterPass(_ cancellation: CancellationToken?) throws(TandemError) {
+        lock()
+        defer { unlock() }
+        while isInPass {
+            if let cancellation, cancellation.isCancelled { throw .cancelled }
+            waitBriefly()
+        }
+        isInPass = true
+        if failure != nil {
+            failure = nil
+            broadcast()
+        }
+    }
+
+    func leavePass() {
+        lock()
+        isInPass = false
+        broadcast()
+        unlock()
+    }
+
+    /// Waits until a unit is in the ring. Where it is not the next in line, reading starts again from it.
+    func wait(for unit: Int, cancellation: CancellationToken?) -> Outcome {
+        lock()
+        defer { unlock() }
+        if (queue.first?.unit ?? next) != unit { restart(at: unit) }
+        if !isActive {
+            isActive = true
+            broadcast()
+        }
+        var began: Double?
+        defer { if let began { counts.waitSeconds += monotonicSeconds() - began } }
+        while true {
+            if let first = queue.first {
+                if first.isFilled { return unsafe .ready(buffer.base + first.start) }
+            } else if let failure {
+                return .failed(failure)
+            }
+            if let cancellation, cancellation.isCancelled { return .cancelled }
+            if began == nil { began = monotonicSeconds() }
+            waitBriefly()
+        }
+    }
+
+    /// Gives back the region of the first unit.
+    func release() {
+        lock()
+        if !queue.isEmpty {
+            queue.removeFirst()
+            ring.removeFirst()
+            broadcast()
+        }
+        unlock()
+    }
+
+    private func restart(at unit: Int) {
+        epoch += 1
+        queue.removeAll(keepingCapacity: true)
+        ring.removeAll()
+        next = unit
+        failure = nil
+        broadcast()
+    }
+
+    var statistics: Statistics {
+        lock()
+        defer { unlock() }
+        return counts
+    }
+}
+
+private func readerMain(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let context = unsafe context else { return nil }
+    let reader = unsafe Unmanaged<StreamReader>.fromOpaque(context).takeRetainedValue()
+    reader.run()
+    return nil
+}
