@@ -135,9 +135,12 @@ public enum WeightFormat: Sendable, Hashable {
         case .f32: 0
         case .int8: 127 * 0x1p-24
         case .int4: 8 * 0x1p-24
-        case .int4z: 0x1p-100
+        case .int4z: 0x1p-60
         }
     }
+
+    /// Beyond this, squares of errors would leave the range of 32-bit floats. Formats with 16-bit scales find their own limit.
+    static let largestAsymmetricMagnitude: Float = 0x1p48
 
     /// The name of a quantiser of this format in manifests.
     func manifestName(_ quantizer: Quantizer) -> String {

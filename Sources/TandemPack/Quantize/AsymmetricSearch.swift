@@ -5,9 +5,12 @@ enum AsymmetricSearch {
     static let low: Float = -8
     static let high: Float = 7
 
-    /// Widths of the grid to try, as shares of the spread of the weights.
-    private static let spreads: [Float] = [1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 1.04]
-    private static let refinements = 2
+    /// Widths of the grid to try, as shares of the spread of the weights. The error has many valleys: a finer search
+    /// finds deeper ones.
+    private static let spreads: [Float] = [
+        1, 0.96, 0.92, 0.88, 0.84, 0.8, 0.76, 0.72, 0.68, 0.64, 0.6, 0.56, 0.52, 1.04, 1.08,
+    ]
+    private static let refinements = 3
 
     /// The grid whose ends are the extremes of the group.
     @inline(__always)

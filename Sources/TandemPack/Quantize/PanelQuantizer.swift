@@ -141,7 +141,11 @@ struct PanelQuantizer: Sendable {
     ) throws(WeightFault) {
         let floats = unsafe scratch.row(row)
         let grids = unsafe scratch.grids(row)
-        _ = try unsafe TandemPack.largestMagnitude(floats, from: 0, count: layout.paddedColumns)
+        let magnitude = try unsafe TandemPack.largestMagnitude(floats, from: 0, count: layout.paddedColumns)
+        guard magnitude <= WeightFormat.largestAsymmetricMagnitude else {
+            let column = unsafe firstColumn(floats, from: 0, count: layout.columns, magnitude: magnitude)
+            throw unsafe .tooLarge(column: column, value: floats[column])
+        }
         unsafe fillPadding(of: floats)
         var largest = GroupGrid.zero
         for group in 0..<layout.groupCount {
