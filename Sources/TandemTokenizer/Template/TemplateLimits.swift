@@ -7,11 +7,11 @@ enum TemplateLimits {
     /// Tags and brackets inside each other in the source, operators included.
     static let syntaxDepth = 200
     /// Expressions, statements and macro calls inside each other while rendering.
-    static let renderDepth = 1000
+    static let renderDepth = 500
     /// Lists and mappings inside each other.
     static let valueDepth = 128
     /// Evaluated expressions and statements.
-    static let steps = 20_000_000
+    static let steps = 5_000_000
     /// Items of one `range`, as jinja2's sandbox has it.
     static let rangeLength = 100_000
     /// Code points and list items that may be made while rendering, at least.
