@@ -2,7 +2,7 @@
 
 /// The tokenizer of a model in Hugging Face layout.
 struct HuggingFaceTokenizer: TokenizerProvider {
-    /// The `tokenizer.json`.
+    /// The `tokenizer.json` or `tokenizer.model`.
     let path: String
     /// Where the settings are looked for that are not beside it.
     let modelDirectory: String
@@ -21,7 +21,7 @@ struct HuggingFaceTokenizer: TokenizerProvider {
 
     func vocabulary() throws(PackError) -> VocabularyTable? {
         guard try PathKind(path) != .missing else { return nil }
-        let bytes = try InputFile(path: path).contents(limit: TokenizerSource.sizeLimit)
+        let bytes = try TokenizerSource.contents(path: path, modelDirectory: modelDirectory)
         return try VocabularyTable(path: path, bytes: bytes)
     }
 

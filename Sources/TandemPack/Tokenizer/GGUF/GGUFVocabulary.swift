@@ -7,7 +7,7 @@
 package struct GGUFVocabulary: Sendable, Equatable {
     /// The file, for messages.
     package var path: String
-    /// `tokenizer.ggml.model`: "llama" (SentencePiece byte pairs), "gpt2" (byte-level byte pairs) or "t5" (Unigram).
+    /// `tokenizer.ggml.model`: "llama" (SentencePiece byte pairs), "gpt2" (byte-level byte pairs) or "t5" (unigram).
     package var model: String
     /// `tokenizer.ggml.pre`: the name of the split pattern; nil when absent.
     package var pre: String?
@@ -43,6 +43,8 @@ package struct GGUFVocabulary: Sendable, Equatable {
     package var precompiledCharsmap: [UInt8] = []
     /// `tokenizer.chat_template`
     package var chatTemplate: String?
+    /// `general.name`, which llama.cpp goes by for Phi-3: its control tokens take the white space behind them.
+    package var modelName: String?
 
     package init(path: String, model: String) {
         self.path = path
