@@ -38,7 +38,7 @@ let package = Package(
             swiftSettings: swiftSettings),
         .target(
             name: "Tandem",
-            dependencies: ["CTandemKernels", "TandemFormat", "TandemTokenizer"],
+            dependencies: ["CTandemKernels", "TandemFormat", "TandemJSON", "TandemTokenizer"],
             swiftSettings: swiftSettings),
 
         // C interface: the hand-written header, and its implementation.
@@ -80,7 +80,9 @@ let package = Package(
             swiftSettings: swiftSettings),
         .testTarget(
             name: "TandemTests",
-            dependencies: ["Tandem", "TandemFormat", "TandemPack", "TandemJSON", "CTandemKernels"],
+            dependencies: [
+                "Tandem", "TandemFormat", "TandemPack", "TandemJSON", "TandemTokenizer", "CTandemKernels",
+            ],
             exclude: ["Fixtures"], swiftSettings: swiftSettings),
         .testTarget(
             name: "CTandemTests",
