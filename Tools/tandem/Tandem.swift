@@ -23,6 +23,7 @@ struct TandemCommand: AsyncParsableCommand {
             ChatCommand.self,
             ChatTemplateCommand.self,
             Eval.self,
+            Tokenize.self,
             Bench.self,
         ])
 }
