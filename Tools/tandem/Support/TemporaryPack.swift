@@ -20,6 +20,8 @@ final class TemporaryPack {
     ) throws {
         var options = try PackOptions(recipe: recipe, threadCount: packThreads(threads))
         options.calibration = calibration
+        // Nobody chats with it, so a template that cannot be used does not matter.
+        options.omitsChatTemplate = true
         options.isCancelled = { interruptibleToken.isCancelled }
         let folder = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp"
         path = "\(folder)/tandem-\(getpid())-\(TemporaryPack.nextNumber()).tandem"
