@@ -47,8 +47,9 @@ extension TandemFile {
         var line = architecture
         if let name = origin["name"]?.stringValue { line += " '\(name)'" }
         if let types = origin["types"]?.objectValue {
-            let counts = types.members.map { "\($0.key) \($0.value.serialized())" }
-            line += " (\(counts.joined(separator: ", ")))"
+            let counts = types.members.map { (name: $0.key, count: $0.value.intValue ?? 0) }
+                .sorted { ($1.count, $0.name) < ($0.count, $1.name) }
+            line += " (" + counts.map { "\($0.name) \($0.count)" }.joined(separator: ", ") + ")"
         }
         return line
     }

@@ -153,17 +153,25 @@ struct PackSource: Sendable {
 extension ModelSource {
     /// Opens the model at a path, in whatever format it is.
     ///
-    /// - Parameter path: a directory in Hugging Face layout.
+    /// - Parameter path: a GGUF file, or a directory: in Hugging Face layout, or with one GGUF model.
     init(path: String) throws(PackError) {
         switch try PathKind(path) {
         case .missing: throw .fileSystem(operation: "open", path: path, code: ENOENT)
+        case .file where try GGUFSet.isModel(path):
+            self = try ModelSource(gguf: path)
+            return
         case .file, .other: throw .notADirectory(path: path)
         case .directory: break
         }
         guard try PathKind(Paths.join(path, "config.json")) != .missing else {
-            throw .notACheckpoint(
-                path: path,
-                reason: "it has neither tandem.json nor config.json; give the directory that has one")
+            guard let file = try GGUFSet.only(in: path) else {
+                throw .notACheckpoint(
+                    path: path,
+                    reason: "it has neither tandem.json nor config.json, nor a GGUF file; "
+                        + "give the directory that has one")
+            }
+            self = try ModelSource(gguf: file)
+            return
         }
         self = try HuggingFaceModel(directory: path)
             .source(tokenizer: HuggingFaceTokenizer(modelDirectory: path))

@@ -46,8 +46,14 @@ package struct VocabularyTable: Sendable {
         return first
     }
 
+    /// GGUF files may have plain spaces in added tokens where the original has those of SentencePiece.
     private static func same(_ first: String?, _ second: String) -> Bool {
         guard let first else { return false }
-        return first.utf8.elementsEqual(second.utf8)
+        if first.utf8.elementsEqual(second.utf8) { return true }
+        return first.unicodeScalars.map(plainSpace).elementsEqual(second.unicodeScalars.map(plainSpace))
+    }
+
+    private static func plainSpace(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
+        scalar == "\u{2581}" ? " " : scalar
     }
 }

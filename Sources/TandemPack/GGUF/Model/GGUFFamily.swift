@@ -59,6 +59,7 @@ struct GGUFFamily: Sendable {
         GGUFFamily(name: "llama", isInterleaved: true, windows: .all),
         GGUFFamily(name: "qwen2", needsAttentionBias: true),
         GGUFFamily(name: "qwen3", queryKeyNorm: .head),
+        GGUFFamily(name: "gemma", activation: .geluTanh, scalesEmbeddings: true),
         GGUFFamily(
             name: "gemma2", normPlacement: .prePost, activation: .geluTanh,
             windows: .allButEvery(2, fallback: 4096), scalesEmbeddings: true, widthScaledLayers: 46,

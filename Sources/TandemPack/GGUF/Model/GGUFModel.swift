@@ -143,14 +143,12 @@ struct GGUFModel: Sendable {
 }
 
 extension GGUFModel {
-    /// How many tensors there are of each element type, the most frequent first.
+    /// How many tensors there are of each element type.
     private var typeCounts: JSONObject {
         var counts: [String: Int] = [:]
         for tensor in weights.tensors.values { counts[tensor.typeName, default: 0] += 1 }
         var object = JSONObject()
-        for (name, count) in counts.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
-            object[name] = .integer(Int64(count))
-        }
+        for (name, count) in counts.sorted(by: { $0.key < $1.key }) { object[name] = .integer(Int64(count)) }
         return object
     }
 }

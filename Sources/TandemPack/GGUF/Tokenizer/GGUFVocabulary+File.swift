@@ -10,6 +10,7 @@ extension GGUFVocabulary {
         self.init(path: file.path, model: model)
         pre = try reader.text("ggml.pre")
         tokens = try reader.array("ggml.tokens", of: "texts") { $0.strings } ?? []
+        guard !tokens.isEmpty else { throw reader.invalid("ggml.tokens", "is missing or empty") }
         scores = try reader.array("ggml.scores", of: "numbers") { $0.floats } ?? []
         types = try reader.array("ggml.token_type", of: "integers") { $0.integers } ?? []
         merges = try reader.array("ggml.merges", of: "texts") { $0.strings } ?? []
@@ -25,7 +26,7 @@ extension GGUFVocabulary {
         escapeWhitespaces = try reader.flag("ggml.escape_whitespaces")
         precompiledCharsmap = try reader.array("ggml.precompiled_charsmap", of: "bytes") { $0.rawBytes } ?? []
         chatTemplate = try reader.text("chat_template")
-        guard !tokens.isEmpty else { throw reader.invalid("ggml.tokens", "is missing or empty") }
+        modelName = try GGUFSettings.text(file, "general.name")
     }
 }
 
