@@ -94,19 +94,20 @@ struct MemoryPlanner {
         let roomiest = contextSize(budget: budget)
         let resident = try residentPlan(contextSize: roomiest, rows: 64, budget: budget, source: source)
         if resident.totalBytes <= budget { return resident }
-        for streamsHead in [false, true] {
-            var context = roomiest
-            while true {
-                for unit in [Self.unitLength(budget: budget), Self.shortestUnit] {
+        // Short units last: their ends cost reads of blocks that hold nothing else of the unit.
+        for unit in [Self.unitLength(budget: budget), Self.shortestUnit] {
+            for streamsHead in [false, true] {
+                var context = roomiest
+                while true {
                     if let plan = try streamed(
                         budget: budget, source: source, contextSize: context, unit: unit,
                         streamsHead: streamsHead)
                     {
                         return plan
                     }
+                    guard session.contextSize == nil, context > Self.smallestContext else { break }
+                    context = max(Self.smallestContext, context / 2)
                 }
-                guard session.contextSize == nil, context > Self.smallestContext else { break }
-                context = max(Self.smallestContext, context / 2)
             }
         }
         let tight = try leastResident(budget: budget, source: source)
@@ -117,9 +118,8 @@ struct MemoryPlanner {
         -> MemoryPlan
     {
         try plan(
-            draft(contextSize: contextSize), residency: .resident, budget: budget,
-            source: source,
-            ring: 0, rows: rowsAsked ?? min(rows, contextSize))
+            draft(contextSize: contextSize), residency: .resident, budget: budget, source: source, ring: 0,
+            rows: rowsAsked ?? min(rows, contextSize))
     }
 
     /// Everything in memory with the smallest session: less than streaming needs where the model itself is small.
