@@ -45,7 +45,9 @@ final class TemporaryPack {
         defer { unsafe unlink(path) }
         return try TandemModel.load(
             from: path,
-            options: LoadOptions(threadCount: threads == 0 ? nil : threads, verification: .structure))
+            // Calibration knows matrices by their place in the mapping.
+            options: LoadOptions(
+                threadCount: threads == 0 ? nil : threads, verification: .structure, memory: .mapped))
     }
 
     private static func nextNumber() -> Int {
