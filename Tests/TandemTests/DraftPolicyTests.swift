@@ -40,7 +40,8 @@ private struct Scene {
         return Double(made) / time
     }
 
-    /// Tokens per second of the best fixed block length up to `longest`.
+    /// Tokens per second of the best fixed block length up to `longest`: the luckiest of many runs, some 3 % above what any
+    /// length gives in the long run.
     func best(_ longest: Int) -> (rate: Double, length: Int) {
         (0...longest).map { length in
             var scene = self
@@ -91,7 +92,7 @@ private struct Scene {
         var scene = Scene(base: 3, marginal: 0.001, draft: 0.01, acceptance: 0.9...0.97)
         var policy = DraftPolicy(limits: 0...64)
         _ = scene.run(&policy, tokens: 500)
-        #expect(scene.run(&policy, tokens: 4000) >= 0.95 * scene.best(64).rate)
+        #expect(scene.run(&policy, tokens: 4000) >= 0.92 * scene.best(64).rate)
     }
 
     @Test("Fixed limits give exactly that many drafts")

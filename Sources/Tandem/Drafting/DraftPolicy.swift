@@ -57,7 +57,7 @@ package struct DraftPolicy: Sendable {
         self.limits = limits
         self.costs = costs
         byConfidence = (0..<Self.binCount).map {
-            AcceptanceEstimate(prior: 0.3 + 0.6 * (Double($0) + 0.5) / Double(Self.binCount))
+            AcceptanceEstimate(prior: 0.45 + 0.5 * (Double($0) + 0.5) / Double(Self.binCount))
         }
         seen = [Double](repeating: 1, count: Self.binCount)
         depthKept = [Double](repeating: 0, count: Self.depthClasses)

@@ -16,11 +16,12 @@ package struct PassCosts: Sendable {
     private var draftSum = 0.0
     private let isFixed: Bool
     private let fixedDraft: Double
+    private let fixedMarginal: Double
 
     /// What an old pass keeps of its weight with every new one.
     private static let memory = 0.95
     /// Marginal over base cost before passes of several lengths have shown it.
-    private static let expectedMarginal = 0.15
+    package static let expectedMarginal = 0.06
     /// Weight of that expectation, in squared rows.
     private static let expectedWeight = 0.05
 
@@ -28,13 +29,15 @@ package struct PassCosts: Sendable {
     package init() {
         isFixed = false
         fixedDraft = 0
+        fixedMarginal = 0
     }
 
     /// Costs that stay as they are, in units of a primary pass over one row: decisions that rest on them do not depend
     /// on the clock.
-    package init(draftOverPass: Double) {
+    package init(draftOverPass: Double, rowOverPass: Double = expectedMarginal) {
         isFixed = true
         fixedDraft = draftOverPass
+        fixedMarginal = rowOverPass
     }
 
     /// Whether the clock decides.
@@ -45,7 +48,7 @@ package struct PassCosts: Sendable {
 
     /// One more row of a primary pass.
     package var marginal: Double {
-        if isFixed { return Self.expectedMarginal }
+        if isFixed { return fixedMarginal }
         guard weight > 0 else { return 0 }
         let meanX = sumX / weight
         let meanY = sumY / weight

@@ -20,8 +20,8 @@ final class ModelCore: Sendable {
     let kernels: KernelTable
     let pool: ComputePool
 
-    /// Bytes of weights that a step of the secondary reads over those that a pass of the primary reads; 0 without one.
-    let draftShare: Double
+    /// Costs of passes as the sizes of the weights suggest them: the same on every machine.
+    let modelledCosts: PassCosts
 
     /// The plan that the weights and the sessions keep to.
     let plan: MemoryPlan
@@ -59,21 +59,25 @@ final class ModelCore: Sendable {
         sharedVocabulary = min(
             manifest.primary.vocabularySize,
             manifest.secondary?.vocabularySize ?? manifest.primary.vocabularySize)
-        draftShare = Self.draftShare(file)
+        modelledCosts = Self.modelledCosts(file, isStreamed: plan.residency == .streamed)
         let ropes = primary.ropes + (secondary?.ropes ?? [])
         ropeLimits = Set(ropes.compactMap(\.longAbove)).sorted()
         pool = ComputePool(threadCount: threadCount)
     }
 
-    private static func draftShare(_ file: TandemFile) -> Double {
-        guard let secondary = file.manifest.secondary else { return 0 }
-        func bytes(_ role: ModelRole, _ configuration: ModelConfiguration) -> Int {
+    private static func modelledCosts(_ file: TandemFile, isStreamed: Bool) -> PassCosts {
+        func bytes(_ role: ModelRole, _ configuration: ModelConfiguration) -> Double {
             let unread = configuration.tiedEmbeddings ? nil : TensorName.embed(role)
             return file.tensors.reduce(0) { sum, tensor in
                 let counts = tensor.name.hasPrefix("\(role.rawValue).") && tensor.name != unread
-                return counts ? sum + tensor.dataLength + tensor.scalesLength : sum
+                return counts ? sum + Double(tensor.dataLength + tensor.scalesLength) : sum
             }
         }
-        return Double(bytes(.secondary, secondary)) / Double(max(1, bytes(.primary, file.manifest.primary)))
+        let primary = max(1, bytes(.primary, file.manifest.primary))
+        let secondary = file.manifest.secondary.map { bytes(.secondary, $0) } ?? 0
+        // Storage is some ten times slower than memory; what fits a cache computes longer than it reads.
+        let pass = isStreamed ? 10 * primary : primary
+        let row = isStreamed ? 0.005 : primary < 32e6 ? 0.25 : 0.05
+        return PassCosts(draftOverPass: secondary / pass, rowOverPass: row)
     }
 }

@@ -157,7 +157,7 @@ public final class Session: Sendable {
     ) -> Drafting {
         let policy: DraftPolicy
         if !parameters.sampling.isGreedy {
-            policy = DraftPolicy(limits: limits, costs: PassCosts(draftOverPass: model.core.draftShare))
+            policy = DraftPolicy(limits: limits, costs: model.core.modelledCosts)
         } else if let known = decoder.policy, known.limits == limits {
             policy = known
         } else {
