@@ -150,7 +150,9 @@ struct QuantizerTests {
     @Test func smallWeights() throws {
         let small = try model { Float($0 - $1) * 1e-14 }
         #expect(try pack(small, WeightTreatment(.int4z(.columns32))).report.relativeRMSError < 0.1)
-        for (format, value) in [(WeightFormat.int8(.columns64), Float(1e-20)), (.int4z(.columns32), 0x1p-130)] {
+        for (format, value) in [
+            (WeightFormat.int8(.columns64), Float(1e-20)), (.int4z(.columns32), 0x1p-130),
+        ] {
             try model { _, _ in value }.write(to: folder, "m")
             let error = packError(folder["m"], to: folder["x"], options: try PackOptions(weights: format))
             guard case .weightsTooSmall? = error else {
