@@ -100,10 +100,15 @@ def main() -> None:
         chat.command("/reset", b"\x1b[J> ")
     chat.command("/undo", b"\x1b[J> ")
     chat.command("/nothing", b"no command")
+    # Between two prompts the terminal itself would turn Ctrl-C into a signal.
+    prompt = b"\x1b[J> "
+    chat.wait(prompt)
     chat.type(control("C"))
     chat.wait(b"again leaves")
+    chat.wait(prompt)
     chat.type("x", control("C"))
     chat.wait(b"again leaves")
+    chat.wait(prompt)
     chat.type(control("C"))
     code = chat.leave()
     if code != 0:

@@ -128,7 +128,9 @@ struct Eval: ParsableCommand {
     // MARK: Models
 
     private func loadFile(_ path: String) throws -> TandemModel {
-        try TandemModel.load(from: path, options: LoadOptions(threadCount: threads == 0 ? nil : threads))
+        // Two models may be open at a time, so neither can claim what memory there is.
+        try TandemModel.load(
+            from: path, options: LoadOptions(threadCount: threads == 0 ? nil : threads, memory: .mapped))
     }
 
     /// A packed file as it is; a checkpoint's primary with 32-bit floats.

@@ -16,7 +16,8 @@ struct BenchRun {
     init(path: String, threads: Int, repetitions: Int, keyValueType: KeyValueType) throws {
         model = try TandemModel.load(
             from: path,
-            options: LoadOptions(threadCount: threads == 0 ? nil : threads, verification: .structure))
+            options: LoadOptions(
+                threadCount: threads == 0 ? nil : threads, verification: .structure, memory: .mapped))
         file = try TandemFile(path: path)
         self.repetitions = repetitions
         self.keyValueType = keyValueType

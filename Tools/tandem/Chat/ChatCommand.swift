@@ -67,6 +67,8 @@ struct ChatCommand: ParsableCommand {
 
     @OptionGroup var cache: CacheFlags
 
+    @OptionGroup var memory: MemoryFlags
+
     @Option(name: .long, help: "End an answer before this text (may be repeated).")
     var stop: [String] = []
 
@@ -99,7 +101,8 @@ struct ChatCommand: ParsableCommand {
             let model = try TandemModel.load(
                 from: self.model,
                 options: LoadOptions(
-                    threadCount: threads == 0 ? nil : threads, verification: noVerify ? .structure : .full))
+                    threadCount: threads == 0 ? nil : threads, verification: noVerify ? .structure : .full,
+                    memory: memory.memory, session: sessionOptions()))
             let chat = try makeChat(model)
             let isTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
             var loop = ChatLoop(
@@ -128,9 +131,12 @@ struct ChatCommand: ParsableCommand {
         return try ChatSession(
             model: model, templates: templates, instructions: systemPrompt,
             tools: try tools.map(ConversationFile.list), variables: variables,
-            options: SessionOptions(
-                contextSize: ctxSize == 0 ? nil : ctxSize, maxDraft: drafting.limit,
-                keyValueType: try cache.type()))
+            options: sessionOptions())
+    }
+
+    private func sessionOptions() throws -> SessionOptions {
+        try SessionOptions(
+            contextSize: ctxSize == 0 ? nil : ctxSize, maxDraft: drafting.limit, keyValueType: cache.type())
     }
 
     private func generateParameters() throws -> GenerateParameters {
