@@ -13,6 +13,7 @@ let package = Package(
         .library(name: "Tandem", targets: ["Tandem"]),
         .library(name: "TandemFormat", targets: ["TandemFormat"]),
         .library(name: "TandemTokenizer", targets: ["TandemTokenizer"]),
+        .library(name: "TandemJSON", targets: ["TandemJSON"]),
         .library(name: "TandemPack", targets: ["TandemPack"]),
         .library(name: "tandem-c", type: .dynamic, targets: ["CTandem", "CTandemHeader"]),
         .executable(name: "tandem", targets: ["TandemCLI"]),
