@@ -77,8 +77,8 @@ private struct GenerateCall {
             do throws(TandemError) {
                 return try target.session.generate(
                     tokens: prompt, parameters: parameters, cancellation: cancellation
-                ) { text in
-                    if isStopped || show(text) { return }
+                ) { delta in
+                    if isStopped || show(delta.text) { return }
                     isStopped = true
                     cancellation.cancel()
                 }

@@ -35,7 +35,7 @@ import Testing
     func turns() throws {
         let chat = try Self.chat(instructions: "Sys")
         var joined = ""
-        let first = try chat.respond(to: "Hi", parameters: Self.parameters()) { joined += $0 }
+        let first = try chat.respond(to: "Hi", parameters: Self.parameters()) { joined += $0.text }
         #expect(first.text == joined)
         #expect(first.usage.promptTokens == "s:Sys\nu:Hi\na:".utf8.count)
         #expect(first.usage.cachedPromptTokens == 0)
@@ -140,7 +140,7 @@ import Testing
         let chat = try Self.chat()
         var joined = ""
         for try await element in chat.stream(to: "Hi", parameters: try Self.parameters()) {
-            if case .delta(let text) = element { joined += text }
+            if case .delta(let delta) = element { joined += delta.text }
         }
         #expect(chat.messages == [.user("Hi"), .assistant(joined)])
     }

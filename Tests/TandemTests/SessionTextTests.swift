@@ -26,7 +26,7 @@ import Testing
                     maxTokens: 60, mode: mode, draftMax: 4, draftMin: 4,
                     sampling: SamplingParameters(
                         temperature: 1.5, topK: 0, topP: 1, minP: 0, seed: UInt64(seed)))
-            ) { joined += $0 }
+            ) { joined += $0.text }
             #expect(result.tokens.count == 60)
             #expect(result.text == joined)
             #expect(
@@ -65,7 +65,7 @@ import Testing
                 "abc",
                 parameters: GenerateParameters(
                     maxTokens: 80, draftMax: gamma, draftMin: gamma, stop: ["\u{1}never\u{2}", stop])
-            ) { joined += $0 }
+            ) { joined += $0.text }
             let found = try #require(Array(long.text.utf8).firstRange(of: Array(stop.utf8)))
             #expect(result.finishReason == .stop)
             #expect(Array(result.text.utf8)[...] == Array(long.text.utf8)[..<found.lowerBound])
@@ -120,7 +120,7 @@ import Testing
             var seen = 0
             var joined = ""
             let result = try session.generate("abc", parameters: parameters, cancellation: token) {
-                joined += $0
+                joined += $0.text
                 seen += 1
                 if seen == deltas {
                     let thread = Thread { token.cancel() }
@@ -171,9 +171,9 @@ import Testing
         var results: [GenerationResult] = []
         for try await element in try fixture.session().stream("abc", parameters: parameters) {
             switch element {
-            case .delta(let text):
+            case .delta(let delta):
                 #expect(results.isEmpty)
-                joined += text
+                joined += delta.text
             case .completed(let result): results.append(result)
             }
         }

@@ -94,7 +94,7 @@ struct Generate: ParsableCommand {
             if !json && !hidePrompt { StandardOutput.write(text) }
             let quietText = json
             let result = try session.generate(text, parameters: parameters, cancellation: cancellation) {
-                if !quietText { StandardOutput.write($0) }
+                if !quietText { StandardOutput.write($0.text) }
             }
             if json {
                 StandardOutput.write(result.json(plan: model.memoryPlan).serialized() + "\n")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import TandemTokenizer
+package import TandemTokenizer
 
 extension Session {
     /// Seconds of primary passes over `rows` given tokens after `position` tokens, one value per repeat.
@@ -11,7 +11,7 @@ extension Session {
     ///   - rows: 1 ... `maxDraft` + 1.
     /// - Throws: ``TandemError/promptTooLong(tokens:contextSize:)``, ``TandemError/invalidParameter(name:value:allowed:)``,
     ///   ``TandemError/sessionBusy``, ``TandemError/cancelled``.
-    public func timePasses(
+    package func timePasses(
         rows: Int, after position: Int, repeats: Int, cancellation: CancellationToken? = nil
     ) throws(TandemError) -> [Double] {
         guard position >= 1 else {
@@ -39,7 +39,7 @@ extension Session {
     }
 
     /// `count` token ids spread over the vocabulary, the same every time: what a benchmark runs.
-    public static func plainTokens(_ count: Int, vocabularySize: Int) -> [TokenID] {
+    package static func plainTokens(_ count: Int, vocabularySize: Int) -> [TokenID] {
         var generator = SeededGenerator(seed: 1)
         return (0..<count).map { _ in
             TokenID(truncatingIfNeeded: generator.next(upperBound: UInt64(vocabularySize)))

@@ -8,7 +8,9 @@ public import TandemTokenizer
 /// ```swift
 /// let model = try TandemModel.load(from: "story.tandem")
 /// let session = try model.makeSession()
-/// let result = try session.generate("Once upon a time", parameters: .init(maxTokens: 100)) { print($0, terminator: "") }
+/// let result = try session.generate("Once upon a time", parameters: .init(maxTokens: 100)) {
+///     print($0.text, terminator: "")
+/// }
 /// ```
 ///
 /// ## Thread Safety

@@ -13,7 +13,7 @@ public enum FinishReason: String, Sendable {
 }
 
 /// The outcome of one generation.
-public struct GenerationResult: Sendable {
+public struct GenerationResult: Sendable, Equatable {
     /// The generated text, without stop text and special tokens; empty when the file has no tokenizer.
     public internal(set) var text = ""
     /// The generated tokens, the end token included when one was met.

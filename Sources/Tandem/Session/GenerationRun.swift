@@ -17,6 +17,9 @@ struct GenerationRun {
     private var matcher: StopMatcher
     private var result = GenerationResult()
     private var remaining: Int
+    private let tokenizer: Tokenizer?
+    /// Tokens that no delta has told of yet.
+    private var untold: [GeneratedToken] = []
 
     init(
         model: TandemModel, decoder: Decoder, parameters: GenerateParameters, mode: DecodingMode,
@@ -30,12 +33,13 @@ struct GenerationRun {
         endTokens = parameters.ignoreEndTokens ? [] : model.endTokens
         sampler = unsafe Sampler(parameters: parameters.sampling, kernels: model.core.kernels.table)
         generator = SeededGenerator(seed: parameters.sampling.seed)
-        detokenizer = model.tokenizer?.makeDetokenizer(skipSpecialTokens: true)
+        tokenizer = model.tokenizer
+        detokenizer = tokenizer?.makeDetokenizer(skipSpecialTokens: true)
         matcher = StopMatcher(stops: parameters.stop)
         remaining = parameters.maxTokens ?? Int.max
     }
 
-    mutating func execute(prompt: [TokenID], onDelta: (String) -> Void) throws(TandemError)
+    mutating func execute(prompt: [TokenID], onDelta: (GenerationDelta) -> Void) throws(TandemError)
         -> GenerationResult
     {
         result.usage.promptTokens = prompt.count
@@ -68,7 +72,7 @@ struct GenerationRun {
         return result
     }
 
-    private mutating func produce(_ onDelta: (String) -> Void) throws(TandemError) {
+    private mutating func produce(_ onDelta: (GenerationDelta) -> Void) throws(TandemError) {
         var newest = decoder.distribution(row: 0, sampler: &sampler, history: decoder.tokens)
             .sample(using: &generator)
         if take(newest, onDelta) { return }
@@ -104,8 +108,9 @@ struct GenerationRun {
     }
 
     /// Takes one produced token; returns whether generation ends with it.
-    private mutating func take(_ token: TokenID, _ onDelta: (String) -> Void) -> Bool {
+    private mutating func take(_ token: TokenID, _ onDelta: (GenerationDelta) -> Void) -> Bool {
         result.tokens.append(token)
+        untold.append(GeneratedToken(id: token, bytes: tokenizer?.bytes(of: token) ?? []))
         remaining -= 1
         if endTokens.contains(token) {
             result.finishReason = .stop
@@ -123,19 +128,18 @@ struct GenerationRun {
     }
 
     /// Shows text up to a stop text; returns whether one was met.
-    private mutating func show(_ text: String, _ onDelta: (String) -> Void) -> Bool {
+    private mutating func show(_ text: String, _ onDelta: (GenerationDelta) -> Void) -> Bool {
         if text.isEmpty { return false }
         let (safe, stopped) = matcher.append(text)
         if !safe.isEmpty {
-            result.text += safe
-            onDelta(safe)
+            tell(safe, onDelta)
         }
         if stopped { detokenizer = nil }
         return stopped
     }
 
     /// Shows what was held back.
-    private mutating func flush(_ onDelta: (String) -> Void) {
+    private mutating func flush(_ onDelta: (GenerationDelta) -> Void) {
         guard detokenizer != nil else { return }
         let tail = detokenizer?.finish() ?? ""
         if show(tail, onDelta) {
@@ -144,8 +148,15 @@ struct GenerationRun {
         }
         let rest = matcher.finish()
         if !rest.isEmpty {
-            result.text += rest
-            onDelta(rest)
+            tell(rest, onDelta)
         }
+    }
+
+    /// Hands out text, and the tokens since the text before.
+    private mutating func tell(_ text: String, _ onDelta: (GenerationDelta) -> Void) {
+        result.text += text
+        let delta = GenerationDelta(text: text, tokens: untold)
+        untold.removeAll(keepingCapacity: true)
+        onDelta(delta)
     }
 }

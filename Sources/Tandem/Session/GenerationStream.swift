@@ -3,14 +3,6 @@
 import Glibc
 public import TandemTokenizer
 
-/// What a generation stream yields.
-public enum Generation: Sendable {
-    /// The next piece of text (a delta, not the whole).
-    case delta(String)
-    /// The last element: the outcome.
-    case completed(GenerationResult)
-}
-
 extension Session {
     /// Generates on a thread of its own and yields deltas, then the result.
     ///
@@ -20,24 +12,9 @@ extension Session {
     public func stream(tokens: [TokenID], parameters: GenerateParameters)
         -> AsyncThrowingStream<Generation, any Error>
     {
-        AsyncThrowingStream { continuation in
-            let cancellation = CancellationToken()
-            continuation.onTermination = { _ in cancellation.cancel() }
-            let started = startDetachedThread {
-                do {
-                    let result = try self.generate(
-                        tokens: tokens, parameters: parameters, cancellation: cancellation
-                    ) { continuation.yield(.delta($0)) }
-                    continuation.yield(.completed(result))
-                    continuation.finish()
-                } catch {
-                    continuation.finish(throwing: error)
-                }
-            }
-            if !started {
-                continuation.finish(
-                    throwing: TandemError.outOfMemory(requestedBytes: 0, purpose: "a generation thread"))
-            }
+        .generating { (cancellation, onDelta) throws(TandemError) in
+            try self.generate(
+                tokens: tokens, parameters: parameters, cancellation: cancellation, onDelta: onDelta)
         }
     }
 
@@ -49,6 +26,34 @@ extension Session {
             return stream(tokens: try model.tokenize(prompt), parameters: parameters)
         } catch {
             return AsyncThrowingStream { $0.finish(throwing: error) }
+        }
+    }
+}
+
+extension AsyncThrowingStream<Generation, any Error> {
+    /// Runs `generate` on a thread of its own and yields what it tells, then its result. The end of the stream cancels the
+    /// token that `generate` is given.
+    static func generating(
+        _ generate:
+            @escaping @Sendable (CancellationToken, (GenerationDelta) -> Void) throws(TandemError) ->
+            GenerationResult
+    ) -> Self {
+        AsyncThrowingStream { continuation in
+            let cancellation = CancellationToken()
+            continuation.onTermination = { _ in cancellation.cancel() }
+            let started = startDetachedThread {
+                do throws(TandemError) {
+                    let result = try generate(cancellation) { continuation.yield(.delta($0)) }
+                    continuation.yield(.completed(result))
+                    continuation.finish()
+                } catch {
+                    continuation.finish(throwing: error)
+                }
+            }
+            if !started {
+                continuation.finish(
+                    throwing: TandemError.outOfMemory(requestedBytes: 0, purpose: "a generation thread"))
+            }
         }
     }
 }

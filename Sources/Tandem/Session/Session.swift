@@ -60,7 +60,7 @@ public final class Session: Sendable {
     /// - Throws: also ``TandemError/noTokenizer``.
     public func generate(
         _ prompt: String, parameters: GenerateParameters, cancellation: CancellationToken? = nil,
-        onDelta: (String) -> Void = { _ in }
+        onDelta: (GenerationDelta) -> Void = { _ in }
     ) throws(TandemError) -> GenerationResult {
         let ids = try model.tokenize(prompt)
         return try generate(
@@ -72,11 +72,12 @@ public final class Session: Sendable {
     /// - Parameters:
     ///   - tokens: the whole prompt, from the first position.
     ///   - cancellation: stops the work within one layer; the result then says ``FinishReason/cancelled``.
-    ///   - onDelta: called with each new piece of text, always whole Unicode scalars. The pieces joined are the result's text.
+    ///   - onDelta: called with each new piece of text, always whole Unicode scalars, and the tokens that were generated
+    ///     since the piece before. The pieces joined are the result's text.
     /// - Throws: ``TandemError``; nothing is thrown for cancellation after the prompt was accepted.
     public func generate(
         tokens: [TokenID], parameters: GenerateParameters, cancellation: CancellationToken? = nil,
-        onDelta: (String) -> Void = { _ in }
+        onDelta: (GenerationDelta) -> Void = { _ in }
     ) throws(TandemError) -> GenerationResult {
         let mode = try resolveMode(parameters.mode)
         let limits = try resolveDraft(parameters, mode: mode)

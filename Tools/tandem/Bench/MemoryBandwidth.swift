@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import Tandem
 
 /// Read bandwidth of main memory, by access pattern: how many places each thread reads from in turn.
 ///
@@ -68,8 +69,7 @@ struct MemoryBandwidth {
         let jobs = (0..<threads).map { index in
             unsafe Job(base: UnsafeRawPointer(memory + index * portion), count: portion, streams: streams)
         }
-        var began = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &began)
+        let began = monotonicSeconds()
         var handles: [pthread_t] = []
         for job in jobs.dropFirst() {
             var handle = pthread_t()
@@ -88,8 +88,6 @@ struct MemoryBandwidth {
         }
         jobs[0].run()
         for handle in handles { pthread_join(handle, nil) }
-        var ended = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &ended)
-        return Double(ended.tv_sec - began.tv_sec) + Double(ended.tv_nsec - began.tv_nsec) * 1e-9
+        return monotonicSeconds() - began
     }
 }

@@ -54,7 +54,7 @@ struct ChatLoop {
     }
 
     private typealias Turn = (
-        ChatSession, GenerateParameters, CancellationToken, (String) -> Void
+        ChatSession, GenerateParameters, CancellationToken, (GenerationDelta) -> Void
     ) throws -> GenerationResult
 
     /// Runs one turn and prints it; what goes wrong is said, and the conversation goes on.
@@ -63,9 +63,9 @@ struct ChatLoop {
             let parameters = try nextParameters()
             var endsLine = true
             let result = try interrupt.cancellable { token in
-                try turn(chat, parameters, token) { text in
-                    StandardOutput.write(text)
-                    endsLine = text.hasSuffix("\n")
+                try turn(chat, parameters, token) { delta in
+                    StandardOutput.write(delta.text)
+                    endsLine = delta.text.hasSuffix("\n")
                 }
             }
             if !endsLine || result.text.isEmpty { StandardOutput.write("\n") }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import Tandem
 
 /// One line of progress with a bar and the time left, on standard error, only when that is a terminal.
 struct ProgressLine {
@@ -14,13 +14,13 @@ struct ProgressLine {
         self.label = label
         self.total = max(1, total)
         shown = !quiet && StandardError.isTerminal
-        start = now()
+        start = monotonicSeconds()
     }
 
     /// Draws the line at most ten times a second.
     mutating func update(_ done: Int, note: String = "") {
         guard shown else { return }
-        let time = now()
+        let time = monotonicSeconds()
         guard time - lastDrawn >= 0.1 || done >= total else { return }
         lastDrawn = time
         let share = min(1, Double(done) / Double(total))
@@ -39,10 +39,4 @@ struct ProgressLine {
     mutating func finish() {
         if shown { StandardError.write("\r\u{1B}[K") }
     }
-}
-
-private func now() -> Double {
-    var time = timespec()
-    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
 }

@@ -13,7 +13,7 @@ extension ChatSession {
     ///   context any more, ``TandemError/chatTemplate(_:)`` when the template refuses it.
     public func respond(
         to question: String, parameters: GenerateParameters, cancellation: CancellationToken? = nil,
-        onDelta: (String) -> Void = { _ in }
+        onDelta: (GenerationDelta) -> Void = { _ in }
     ) throws(TandemError) -> GenerationResult {
         try respond(
             to: [.user(question)], parameters: parameters, cancellation: cancellation, onDelta: onDelta)
@@ -23,7 +23,7 @@ extension ChatSession {
     /// ``respond(to:parameters:cancellation:onDelta:)``.
     public func respond(
         to messages: [ChatMessage], parameters: GenerateParameters, cancellation: CancellationToken? = nil,
-        onDelta: (String) -> Void = { _ in }
+        onDelta: (GenerationDelta) -> Void = { _ in }
     ) throws(TandemError) -> GenerationResult {
         try exclusively { () throws(TandemError) in
             let tokens = try promptTokens(adding: messages)
@@ -43,7 +43,7 @@ extension ChatSession {
     ///   ``respond(to:parameters:cancellation:onDelta:)``, and then the old answer stays.
     public func regenerate(
         parameters: GenerateParameters, cancellation: CancellationToken? = nil,
-        onDelta: (String) -> Void = { _ in }
+        onDelta: (GenerationDelta) -> Void = { _ in }
     ) throws(TandemError) -> GenerationResult {
         try exclusively { () throws(TandemError) in
             let old = removeLastAnswer()
@@ -77,24 +77,16 @@ extension ChatSession {
     public func stream(
         to question: String, parameters: GenerateParameters
     ) -> AsyncThrowingStream<Generation, any Error> {
-        AsyncThrowingStream { continuation in
-            let cancellation = CancellationToken()
-            continuation.onTermination = { _ in cancellation.cancel() }
-            let started = startDetachedThread {
-                do {
-                    let result = try self.respond(
-                        to: question, parameters: parameters, cancellation: cancellation
-                    ) { continuation.yield(.delta($0)) }
-                    continuation.yield(.completed(result))
-                    continuation.finish()
-                } catch {
-                    continuation.finish(throwing: error)
-                }
-            }
-            if !started {
-                continuation.finish(
-                    throwing: TandemError.outOfMemory(requestedBytes: 0, purpose: "a generation thread"))
-            }
+        stream(to: [.user(question)], parameters: parameters)
+    }
+
+    /// Adds messages, and answers on a thread of its own; see ``stream(to:parameters:)-(String,_)``.
+    public func stream(
+        to messages: [ChatMessage], parameters: GenerateParameters
+    ) -> AsyncThrowingStream<Generation, any Error> {
+        .generating { (cancellation, onDelta) throws(TandemError) in
+            try self.respond(
+                to: messages, parameters: parameters, cancellation: cancellation, onDelta: onDelta)
         }
     }
 }

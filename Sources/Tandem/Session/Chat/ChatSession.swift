@@ -8,7 +8,7 @@ public import TandemTokenizer
 ///
 ///     let chat = try ChatSession(model: model, instructions: "Answer in one sentence.")
 ///     let parameters = try GenerateParameters(maxTokens: 200)
-///     let answer = try chat.respond(to: "What is a heron?", parameters: parameters) { print($0, terminator: "") }
+///     let answer = try chat.respond(to: "What is a heron?", parameters: parameters) { print($0.text, terminator: "") }
 ///     let more = try chat.respond(to: "Where does it live?", parameters: parameters)
 ///
 /// Every turn renders the whole conversation with the template; what the session's caches already hold of it is not run
