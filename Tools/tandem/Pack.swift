@@ -54,6 +54,15 @@ struct Pack: ParsableCommand {
         if (source == nil) == (shapes.synthetic == nil) {
             throw ValidationError("give either a checkpoint or --synthetic")
         }
+        if shapes.synthetic != nil && secondary != nil {
+            throw ValidationError("--synthetic makes all models itself: leave --secondary out")
+        }
+        if shapes.synthetic != nil && calibration.calibrate != nil {
+            throw ValidationError("--synthetic makes weights that no text can tune: leave --calibrate out")
+        }
+        if shapes.expand != nil && calibration.calibrate != nil {
+            throw ValidationError("--calibrate tunes a model before --expand grows it: leave one out")
+        }
     }
 
     func run() throws {

@@ -35,6 +35,11 @@ extension PackSource {
 
     /// The same models grown to larger shapes.
     func expanded(_ expansion: Expansion) throws(PackError) -> PackSource {
+        if let shape = expansion.secondary, secondary == nil {
+            throw .invalidOption(
+                name: "--expand-secondary", value: shape.name,
+                allowed: "left out: the source has no secondary")
+        }
         let large = try ExpandedModel(primary, to: expansion.primary, seed: expansion.seed)
         var small: ExpandedModel?
         if let secondary, let shape = expansion.secondary {

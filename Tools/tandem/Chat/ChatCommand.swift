@@ -47,36 +47,7 @@ struct ChatCommand: ParsableCommand {
     @Option(name: .customLong("set"), help: "A variable of the template, such as enable_thinking=false.")
     var variables: [String] = []
 
-    @Option(
-        name: [.customShort("n"), .customLong("predict"), .customLong("max-tokens")],
-        help: "Tokens of an answer at most; -1 = until the context is full.")
-    var predict = -1
-
-    @Option(name: [.customShort("c"), .long], help: "Context size in tokens; 0 = the model's own.")
-    var ctxSize = 0
-
-    @Option(name: .shortAndLong, help: "Threads; 0 = the processors this process may use.")
-    var threads = 0
-
-    @Option(help: "How to decode: speed, tandem, primary or secondary.")
-    var decode: DecodingMode?
-
-    @OptionGroup(title: "Drafting") var drafting: DraftFlags
-
-    @OptionGroup(title: "Sampling") var sampling: SamplingFlags
-
-    @OptionGroup var cache: CacheFlags
-
-    @OptionGroup var memory: MemoryFlags
-
-    @Option(name: .long, help: "End an answer before this text (may be repeated).")
-    var stop: [String] = []
-
-    @Flag(help: "Go on after an end token.")
-    var ignoreEos = false
-
-    @Flag(help: "Skip the checksums of the weights when loading.")
-    var noVerify = false
+    @OptionGroup var generation: GenerationFlags
 
     @Flag(name: .shortAndLong, help: "Print nothing but answers.")
     var quiet = false
@@ -88,8 +59,6 @@ struct ChatCommand: ParsableCommand {
         if prompt != nil && file != nil {
             throw ValidationError("give the first message with either -p or -f")
         }
-        if predict < -1 { throw ValidationError("-n must be -1 or greater") }
-        if ctxSize < 0 || threads < 0 { throw ValidationError("-c and -t must be 0 or greater") }
     }
 
     func run() throws {
@@ -97,23 +66,23 @@ struct ChatCommand: ParsableCommand {
             // Before any thread starts: they all inherit that the signals wait for the one that takes them.
             let interrupt = ChatInterrupt()
             let first = try prompt ?? file.map(readPrompt)
-            let parameters = try generateParameters()
+            let seed = generation.sampling.firstSeed()
+            // What is wrong with them is said before the model is loaded.
+            _ = try generation.parameters(seed: seed)
+            let sessionOptions = try generation.sessionOptions()
             let model = try TandemModel.load(
-                from: self.model,
-                options: LoadOptions(
-                    threadCount: threads == 0 ? nil : threads, verification: noVerify ? .structure : .full,
-                    memory: memory.memory, session: sessionOptions()))
-            let chat = try makeChat(model)
+                from: self.model, options: try generation.loadOptions(session: sessionOptions))
+            let chat = try makeChat(model, options: sessionOptions)
             let isTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
             var loop = ChatLoop(
-                chat: chat, parameters: parameters,
+                chat: chat, flags: generation, seed: seed,
                 input: ChatInput(isTerminal: isTerminal, interrupt: interrupt),
                 interrupt: interrupt, quiet: quiet, verbose: verbose)
             try loop.run(first: first)
         }
     }
 
-    private func makeChat(_ model: TandemModel) throws -> ChatSession {
+    private func makeChat(_ model: TandemModel, options: SessionOptions) throws -> ChatSession {
         var templates: ChatTemplates?
         if let template {
             let source = try ChatTemplateSource(path: template)
@@ -131,18 +100,6 @@ struct ChatCommand: ParsableCommand {
         return try ChatSession(
             model: model, templates: templates, instructions: systemPrompt,
             tools: try tools.map(ConversationFile.list), variables: variables,
-            options: sessionOptions())
-    }
-
-    private func sessionOptions() throws -> SessionOptions {
-        try SessionOptions(
-            contextSize: ctxSize == 0 ? nil : ctxSize, maxDraft: drafting.limit, keyValueType: cache.type())
-    }
-
-    private func generateParameters() throws -> GenerateParameters {
-        try GenerateParameters(
-            maxTokens: predict < 0 ? nil : predict, mode: decode, draftMax: drafting.most,
-            draftMin: drafting.draftMin, promptLookup: drafting.lookup, sampling: try sampling.parameters(),
-            stop: stop, ignoreEndTokens: ignoreEos)
+            options: options)
     }
 }

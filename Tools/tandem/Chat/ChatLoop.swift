@@ -9,22 +9,24 @@ import TandemTokenizer
 /// Reads messages and commands, prints answers.
 struct ChatLoop {
     let chat: ChatSession
-    let parameters: GenerateParameters
+    let flags: GenerationFlags
+    /// Of the first turn.
+    let seed: UInt64
     var input: ChatInput
     let interrupt: ChatInterrupt
     let quiet: Bool
     let verbose: Bool
-    private var turns = 0
+    private var turns: UInt64 = 0
     private var last: GenerationResult?
     private var hasFailed = false
 
     init(
-        chat: ChatSession, parameters: GenerateParameters, input: ChatInput, interrupt: ChatInterrupt,
-        quiet: Bool,
-        verbose: Bool
+        chat: ChatSession, flags: GenerationFlags, seed: UInt64, input: ChatInput, interrupt: ChatInterrupt,
+        quiet: Bool, verbose: Bool
     ) {
         self.chat = chat
-        self.parameters = parameters
+        self.flags = flags
+        self.seed = seed
         self.input = input
         self.interrupt = interrupt
         self.quiet = quiet
@@ -90,10 +92,8 @@ struct ChatLoop {
 
     /// The parameters of the next turn: each has a seed of its own, which follows from the first.
     private mutating func nextParameters() throws -> GenerateParameters {
-        let sampling = parameters.sampling
         defer { turns += 1 }
-        guard turns > 0, sampling.temperature > 0 else { return parameters }
-        return try parameters.with(sampling: sampling.with(seed: sampling.seed &+ UInt64(turns)))
+        return try flags.parameters(seed: seed &+ turns)
     }
 
     // MARK: - Commands
@@ -172,23 +172,5 @@ struct ChatLoop {
         try chat.setMessages(messages)
         chat.instructions = instructions
         if !quiet { StandardError.write("loaded \(messages.count) messages\n") }
-    }
-}
-
-extension SamplingParameters {
-    fileprivate func with(seed: UInt64) throws -> SamplingParameters {
-        try SamplingParameters(
-            temperature: temperature, topK: topK, topP: topP, minP: minP, repeatPenalty: repeatPenalty,
-            repeatLastN: repeatLastN, presencePenalty: presencePenalty, frequencyPenalty: frequencyPenalty,
-            seed: seed)
-    }
-}
-
-extension GenerateParameters {
-    fileprivate func with(sampling: SamplingParameters) throws -> GenerateParameters {
-        try GenerateParameters(
-            maxTokens: maxTokens, mode: mode, draftMax: draftMax, draftMin: draftMin,
-            promptLookup: promptLookup,
-            sampling: sampling, stop: stop, ignoreEndTokens: ignoreEndTokens)
     }
 }

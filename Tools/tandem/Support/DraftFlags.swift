@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+
+/// The flags of speculative decoding, named as llama.cpp names them.
+struct DraftFlags: ParsableArguments {
+    @Option(
+        help:
+            "Most tokens drafted before a pass of the primary, 0...64; as many of them as pay (default: 16).")
+    var draftMax: Int?
+
+    @Option(help: "Fewest tokens drafted before a pass; equal to --draft-max, every pass drafts that many.")
+    var draftMin: Int?
+
+    @Flag(help: "Draft nothing: the same as --draft-max 0.")
+    var noDraft = false
+
+    @Flag(
+        inversion: .prefixedNo,
+        help:
+            "Draft also what followed the newest tokens when they occurred before (default: unless the length is fixed)."
+    )
+    var lookup: Bool?
+
+    /// Most drafts of a pass; nil = the default.
+    var most: Int? { noDraft ? 0 : draftMax }
+
+    /// The most a session has to allow.
+    var limit: Int { max(draftMax ?? 0, draftMin ?? 0, 16) }
+
+    func validate() throws {
+        if noDraft && (draftMax ?? 0) > 0 { throw ValidationError("--no-draft contradicts --draft-max") }
+    }
+}
