@@ -10,6 +10,8 @@ struct Drafts {
     /// The distribution that each draft was drawn from.
     var distributions: [Distribution] = []
     var areLookedUp = false
+    /// The scores of the drafts by the distributions they were drawn from, where drafting has a scorer.
+    var scores: [TokenScore] = []
 
     init(history: [TokenID]) { self.history = history }
 }
@@ -19,6 +21,8 @@ struct Drafting {
     var policy: DraftPolicy
     /// Drafts from the text itself; nil when these are not wanted.
     var lookup: PromptLookup?
+    /// Where all drafts are kept, and their log-probabilities are asked for.
+    var scorer: TokenScorer?
 }
 
 extension Decoder {
@@ -43,6 +47,11 @@ extension Decoder {
             drafting.policy.recordDraft(seconds: monotonicSeconds() - start, in: &pass)
             guard drafting.policy.takes(confidence: confidence, in: &pass) else { break }
             let token = proposal.sample(using: &generator)
+            if let score = unsafe drafting.scorer?.score(
+                token, logits: logits(row: 0), vocabularySize: core.sharedVocabulary)
+            {
+                drafts.scores.append(score)
+            }
             drafts.distributions.append(proposal)
             drafts.history.append(token)
             if endTokens.contains(token) { break }

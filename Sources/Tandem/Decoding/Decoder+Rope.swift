@@ -8,7 +8,7 @@ internal import TandemTokenizer
 /// made before is void, and the text is run again. So the logits after n tokens are the same however they were reached.
 extension Decoder {
     /// Texts with the same number use the same frequencies: how many limits a text of `length` tokens exceeds.
-    private func ropeStage(length: Int) -> Int { core.ropeLimits.count { $0 < length } }
+    func ropeStage(length: Int) -> Int { core.ropeLimits.count { $0 < length } }
 
     /// How many tokens a text of `length` tokens may gain before frequencies change.
     func ropeRoom(afterLength length: Int) -> Int {

@@ -15,12 +15,12 @@ final class Decoder {
     let contextSize: Int
     let maxDraft: Int
     let batchSize: Int
-    private let keyValueType: KeyValueType
+    let keyValueType: KeyValueType
     let workspace: Workspace
     private let primary: Transformer
     let secondary: Transformer?
-    private(set) var primaryCache: KeyValueCache?
-    private(set) var secondaryCache: KeyValueCache?
+    var primaryCache: KeyValueCache?
+    var secondaryCache: KeyValueCache?
     private var taps: TapBuffer?
 
     /// Room for one distribution [tokens that both models have].
@@ -30,10 +30,10 @@ final class Decoder {
     var policy: DraftPolicy?
 
     /// Committed tokens of the lead model.
-    private(set) var tokens: [TokenID] = []
+    var tokens: [TokenID] = []
     /// What the secondary's cache holds.
     var secondaryContent = SecondaryContent.nothing
-    private var lead = ModelRole.primary
+    var lead = ModelRole.primary
     /// A length of text whose RoPE frequencies are in force.
     var ropeLength = 0
 
@@ -206,6 +206,8 @@ final class Decoder {
         /// Drafts that were looked up in the text.
         var lookedUp = 0
         var accepted = 0
+        /// Scores of drafts that were kept unverified.
+        var draftScores: [TokenScore] = []
     }
 
     /// Drafts as many tokens after `newest` as `drafting` wants and `room` allows, runs the lead once and accepts.
@@ -239,6 +241,7 @@ final class Decoder {
         let next: TokenID
         if mode == .tandem {
             step.accepted = step.drafted
+            step.draftScores = drafts.scores
             next = distribution(row: 0, sampler: &sampler, history: drafts.history).sample(using: &generator)
         } else {
             (step.accepted, next) = verify(

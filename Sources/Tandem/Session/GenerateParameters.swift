@@ -20,13 +20,18 @@ public struct GenerateParameters: Sendable, Equatable {
     public let stop: [String]
     /// Go on after an end token, as benchmarks want.
     public let ignoreEndTokens: Bool
+    /// Whether tokens come with the natural logarithms of their probabilities, and with those of how many of the most
+    /// probable tokens of the same place: 0 ... 20; `nil` = none. They are of the model's raw distribution, before
+    /// temperature, penalties and filters: the primary's, also of tokens that were drafted; of the secondary's own where
+    /// it chooses (``DecodingMode/secondary``, and drafts in ``DecodingMode/tandem``).
+    public let logprobs: Int?
 
     /// Checks and keeps the parameters.
     /// - Throws: ``TandemError/invalidParameter(name:value:allowed:)``.
     public init(
         maxTokens: Int? = nil, mode: DecodingMode? = nil, draftMax: Int? = nil,
         draftMin: Int? = nil, promptLookup: Bool? = nil, sampling: SamplingParameters = .greedy,
-        stop: [String] = [], ignoreEndTokens: Bool = false
+        stop: [String] = [], ignoreEndTokens: Bool = false, logprobs: Int? = nil
     ) throws(TandemError) {
         if let maxTokens, maxTokens < 0 {
             throw .invalidParameter(name: "predict", value: "\(maxTokens)", allowed: "0 or greater")
@@ -41,6 +46,9 @@ public struct GenerateParameters: Sendable, Equatable {
         if stop.contains("") {
             throw .invalidParameter(name: "stop", value: "\"\"", allowed: "texts that are not empty")
         }
+        if let logprobs, !(0...20).contains(logprobs) {
+            throw .invalidParameter(name: "logprobs", value: "\(logprobs)", allowed: "in 0 ... 20")
+        }
         self.maxTokens = maxTokens
         self.mode = mode
         self.draftMax = draftMax
@@ -49,5 +57,6 @@ public struct GenerateParameters: Sendable, Equatable {
         self.sampling = sampling
         self.stop = stop
         self.ignoreEndTokens = ignoreEndTokens
+        self.logprobs = logprobs
     }
 }

@@ -18,6 +18,8 @@ public struct GenerationResult: Sendable, Equatable {
     public internal(set) var text = ""
     /// The generated tokens, the end token included when one was met.
     public internal(set) var tokens: [TokenID] = []
+    /// The generated tokens with their log-probabilities; empty unless ``GenerateParameters/logprobs`` asked for them.
+    public internal(set) var logprobs: [GeneratedToken] = []
     public internal(set) var finishReason = FinishReason.length
     public internal(set) var usage = Usage()
     public internal(set) var timings = Timings()

@@ -11,6 +11,8 @@ struct GenerationRun {
     private var drafting: Drafting
     private let cancellation: CancellationToken?
     private let endTokens: Set<TokenID>
+    /// Measures produced tokens, where that is asked for.
+    private var scorer: TokenScorer?
     private var sampler: Sampler
     private var generator: SeededGenerator
     private var detokenizer: StreamingDetokenizer?
@@ -32,6 +34,10 @@ struct GenerationRun {
         self.cancellation = cancellation
         endTokens = parameters.ignoreEndTokens ? [] : model.endTokens
         sampler = unsafe Sampler(parameters: parameters.sampling, kernels: model.core.kernels.table)
+        if let count = parameters.logprobs {
+            scorer = unsafe TokenScorer(alternatives: count, kernels: model.core.kernels.table)
+            if mode == .tandem { self.drafting.scorer = scorer }
+        }
         generator = SeededGenerator(seed: parameters.sampling.seed)
         tokenizer = model.tokenizer
         detokenizer = tokenizer?.makeDetokenizer(skipSpecialTokens: true)
@@ -75,7 +81,7 @@ struct GenerationRun {
     private mutating func produce(_ onDelta: (GenerationDelta) -> Void) throws(TandemError) {
         var newest = decoder.distribution(row: 0, sampler: &sampler, history: decoder.tokens)
             .sample(using: &generator)
-        if take(newest, onDelta) { return }
+        if take(newest, score: score(newest, row: 0), onDelta) { return }
         while true {
             if let cancellation, cancellation.isCancelled { throw .cancelled }
             // What still fits after `newest`, so that prompt and answer together fill the context and no more.
@@ -91,8 +97,12 @@ struct GenerationRun {
             result.speculative.drafted += step.drafted
             result.speculative.lookedUp += step.lookedUp
             result.speculative.accepted += step.accepted
-            for token in step.produced {
-                if take(token, onDelta) { return }
+            for (index, token) in step.produced.enumerated() {
+                let isKeptDraft = index < step.draftScores.count
+                let score =
+                    isKeptDraft
+                    ? step.draftScores[index] : score(token, row: mode == .tandem ? 0 : index)
+                if take(token, score: score, onDelta) { return }
                 newest = token
             }
         }
@@ -107,10 +117,22 @@ struct GenerationRun {
         result.speculative.rowCost = costs.marginal / costs.base
     }
 
+    /// The score of a token that row `row` of the last pass produced.
+    private mutating func score(_ token: TokenID, row: Int) -> TokenScore? {
+        let core = decoder.core
+        return unsafe scorer?.score(
+            token, logits: decoder.logits(row: row),
+            vocabularySize: mode == .secondary
+                ? core.sharedVocabulary : core.primary.configuration.vocabularySize)
+    }
+
     /// Takes one produced token; returns whether generation ends with it.
-    private mutating func take(_ token: TokenID, _ onDelta: (GenerationDelta) -> Void) -> Bool {
+    private mutating func take(
+        _ token: TokenID, score: TokenScore?, _ onDelta: (GenerationDelta) -> Void
+    ) -> Bool {
         result.tokens.append(token)
-        untold.append(GeneratedToken(id: token, bytes: tokenizer?.bytes(of: token) ?? []))
+        note(token, score)
+        defer { if scorer != nil, !untold.isEmpty { tell("", onDelta) } }
         remaining -= 1
         if endTokens.contains(token) {
             result.finishReason = .stop
@@ -125,6 +147,17 @@ struct GenerationRun {
             return true
         }
         return false
+    }
+
+    /// Keeps a token for the next delta and, with its score, for the result.
+    private mutating func note(_ token: TokenID, _ score: TokenScore?) {
+        let bytes = { [tokenizer] (id: TokenID) in tokenizer?.bytes(of: id) ?? [] }
+        let top = (score?.top ?? []).map {
+            TokenLogprob(id: $0.id, bytes: bytes($0.id), logprob: $0.logprob)
+        }
+        let generated = GeneratedToken(id: token, bytes: bytes(token), logprob: score?.logprob, top: top)
+        untold.append(generated)
+        if score != nil { result.logprobs.append(generated) }
     }
 
     /// Shows text up to a stop text; returns whether one was met.
