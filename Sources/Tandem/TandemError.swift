@@ -43,6 +43,8 @@ public enum TandemError: Error, Sendable, Equatable {
     case sessionExceedsBudget(neededBytes: Int, leftBytes: Int)
     /// The model streams its weights and was loaded before the process was forked.
     case forkedProcess
+    /// A session could not be saved or restored.
+    case sessionFile(SessionFileError)
 }
 
 extension TandemError: CustomStringConvertible {
@@ -96,6 +98,8 @@ extension TandemError: CustomStringConvertible {
                 + " load the model with these session options, or use a smaller context"
         case .forkedProcess:
             return "the model was loaded before this process was forked; load it again in the child"
+        case .sessionFile(let error):
+            return error.description
         }
     }
 }

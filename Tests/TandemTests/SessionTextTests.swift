@@ -229,7 +229,7 @@ import Testing
 }
 
 /// The error that `body` throws, if it is one of the engine's.
-private func refusal(_ body: () throws -> Void) -> TandemError? {
+func refusal(_ body: () throws -> Void) -> TandemError? {
     do {
         try body()
         return nil

@@ -26,6 +26,11 @@ struct Generate: ParsableCommand {
 
     @OptionGroup var generation: GenerationFlags
 
+    @Option(
+        help: "Go on from what this file holds of the text, if it is there, and write it at the end.",
+        completion: .file())
+    var session: String?
+
     @Flag(name: .customLong("no-display-prompt"), help: "Do not print the prompt before the text.")
     var hidePrompt = false
 
@@ -55,11 +60,13 @@ struct Generate: ParsableCommand {
                 from: self.model, options: try generation.loadOptions(session: sessionOptions))
             if verbose { StandardError.write(model.memoryPlan.table) }
             let session = try model.makeSession(options: sessionOptions)
+            if let saved = self.session, unsafe access(saved, F_OK) == 0 { try session.restore(from: saved) }
             if !json && !hidePrompt { StandardOutput.write(text) }
             let quietText = json
             let result = try session.generate(text, parameters: parameters, cancellation: cancellation) {
                 if !quietText { StandardOutput.write($0.text) }
             }
+            if let saved = self.session { try session.save(to: saved) }
             if json {
                 StandardOutput.write(result.json(plan: model.memoryPlan).serialized() + "\n")
             } else {

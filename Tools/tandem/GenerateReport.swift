@@ -20,6 +20,7 @@ extension GenerationResult {
             "finish_reason": .string(finishReason.rawValue),
             "usage": [
                 "prompt_tokens": .integer(Int64(usage.promptTokens)),
+                "cached_prompt_tokens": .integer(Int64(usage.cachedPromptTokens)),
                 "completion_tokens": .integer(Int64(usage.completionTokens)),
                 "total_tokens": .integer(Int64(usage.totalTokens)),
             ],

@@ -36,6 +36,7 @@ extension CallError {
             TANDEM_ERROR_UNSUPPORTED
         case .promptTooLong: TANDEM_ERROR_PROMPT_TOO_LONG
         case .invalidToken: TANDEM_ERROR_INVALID_TOKEN
+        case .sessionFile(let error): status(of: error)
         case .sessionBusy: TANDEM_ERROR_BUSY
         // A cancelled generation is a result, not an error.
         case .cancelled: TANDEM_ERROR_INTERNAL
@@ -51,6 +52,16 @@ extension CallError {
             .corruptBlock:
             TANDEM_ERROR_BAD_FILE
         case .misuse: TANDEM_ERROR_INTERNAL
+        }
+    }
+
+    private static func status(of error: SessionFileError) -> Int32 {
+        switch error {
+        case .storage(.emptyFile): TANDEM_ERROR_BAD_FILE
+        case .storage(let error): status(of: error)
+        case .unsupportedVersion: TANDEM_ERROR_UNSUPPORTED
+        case .notSessionFile, .truncated, .checksumMismatch, .invalidField, .otherModel: TANDEM_ERROR_BAD_FILE
+        case .otherKeyValueType, .contextTooSmall: TANDEM_ERROR_INVALID_ARGUMENT
         }
     }
 

@@ -31,7 +31,8 @@ extension Decoder {
     func settledState() -> State {
         commitTaps()
         return State(
-            tokenCount: tokens.count, lead: lead, secondaryContent: secondaryContent,
+            tokenCount: tokens.count, lead: lead,
+            secondaryContent: core.secondary == nil ? .nothing : secondaryContent,
             ropeStage: ropeStage(length: ropeLength))
     }
 

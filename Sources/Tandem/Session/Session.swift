@@ -19,9 +19,11 @@ public final class Session: Sendable {
     public let model: TandemModel
     /// Positions the session can hold.
     public let contextSize: Int
-    private let options: SessionOptions
+    let options: SessionOptions
     private let decoder: Mutex<DecoderBox>
     private let busy = Atomic<Bool>(false)
+    /// What the decoder held when it last rested.
+    private let heldTokens = Mutex<[TokenID]>([])
     /// The session's share of the model's memory plan.
     private let reservation: SessionLedger.Reservation
 
@@ -82,22 +84,35 @@ public final class Session: Sendable {
         let mode = try resolveMode(parameters.mode)
         let limits = try resolveDraft(parameters, mode: mode)
         try check(prompt: tokens, mode: mode)
-        guard !busy.exchange(true, ordering: .acquiringAndReleasing) else { throw .sessionBusy }
-        defer { busy.store(false, ordering: .releasing) }
-        let box = decoder.withLock { $0 }
-        var run = GenerationRun(
-            model: model, decoder: box.decoder, parameters: parameters, mode: mode,
-            drafting: drafting(limits, parameters, mode: mode, decoder: box.decoder),
-            cancellation: cancellation)
-        return try run.execute(prompt: tokens, onDelta: onDelta)
+        return try exclusively { (decoder) throws(TandemError) in
+            var run = GenerationRun(
+                model: model, decoder: decoder, parameters: parameters, mode: mode,
+                drafting: drafting(limits, parameters, mode: mode, decoder: decoder),
+                cancellation: cancellation)
+            return try run.execute(prompt: tokens, onDelta: onDelta)
+        }
     }
 
     /// Forgets all tokens; the next generation starts afresh.
     /// - Throws: ``TandemError/sessionBusy``.
     public func reset() throws(TandemError) {
+        try exclusively { $0.reset() }
+    }
+
+    /// The tokens whose keys and values are in the caches. While the session works: those when it last rested.
+    ///
+    /// A prompt that begins with them costs only what comes after. The last token that a generation produced is not among
+    /// them: it was not run yet.
+    public var tokens: [TokenID] { heldTokens.withLock { $0 } }
+
+    /// Gives `body` the decoder while nobody else has it.
+    /// - Throws: ``TandemError/sessionBusy``, and what `body` throws.
+    func exclusively<R>(_ body: (Decoder) throws(TandemError) -> R) throws(TandemError) -> R {
         guard !busy.exchange(true, ordering: .acquiringAndReleasing) else { throw .sessionBusy }
         defer { busy.store(false, ordering: .releasing) }
-        decoder.withLock { $0.decoder.reset() }
+        let decoder = decoder.withLock { $0 }.decoder
+        defer { heldTokens.withLock { $0 = decoder.tokens } }
+        return try body(decoder)
     }
 
     /// Gives `body` the decoder after checking what an evaluation needs.
@@ -113,9 +128,7 @@ public final class Session: Sendable {
             throw .promptTooLong(tokens: tokens.count, contextSize: contextSize)
         }
         try checkVocabulary(tokens)
-        guard !busy.exchange(true, ordering: .acquiringAndReleasing) else { throw .sessionBusy }
-        defer { busy.store(false, ordering: .releasing) }
-        try body(decoder.withLock { $0 }.decoder)
+        try exclusively(body)
     }
 
     private func resolveMode(_ wanted: DecodingMode?) throws(TandemError) -> DecodingMode {

@@ -7,7 +7,7 @@
 #endif
 
 /// An open file descriptor, closed with this object.
-final class FileDescriptor: Sendable {
+package final class FileDescriptor: Sendable {
     let number: Int32
     let path: String
 
@@ -17,7 +17,7 @@ final class FileDescriptor: Sendable {
     }
 
     /// Opens an existing file for reading. Never blocks, whatever the path names.
-    convenience init(opening path: String) throws(FormatError) {
+    package convenience init(opening path: String) throws(FormatError) {
         guard !path.utf8.contains(0) else { throw .noSuchFile(path: path) }
         let number = retrying { unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard number >= 0 else {
@@ -30,7 +30,7 @@ final class FileDescriptor: Sendable {
     deinit { _ = close(number) }
 
     /// The size, after checking that this is a regular file.
-    func regularFileSize() throws(FormatError) -> Int {
+    package func regularFileSize() throws(FormatError) -> Int {
         var status = stat()
         guard unsafe fstat(number, &status) == 0 else {
             throw .system(operation: "stat", path: path, code: errno)
@@ -43,7 +43,7 @@ final class FileDescriptor: Sendable {
     }
 
     /// Reads exactly `count` bytes.
-    func read(at offset: Int, count: Int) throws(FormatError) -> [UInt8] {
+    package func read(at offset: Int, count: Int) throws(FormatError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         var filled = 0
         while filled < count {

@@ -32,6 +32,9 @@ public final class TandemFile: Sendable {
     public let minorVersion: Int
     /// What a reader must know to use the file; all of it is known to this library.
     public let requiredFeatures: FormatFeatures
+    /// The header's checksum. The header holds the checksums of the tables, and these hold those of the chunks, so files with
+    /// the same fingerprint hold the same. It finds mistakes; it is no signature.
+    public let fingerprint: UInt64
     public let manifest: Manifest
     /// The manifest as it stands in the file, members unknown to this version included.
     public let manifestJSON: JSONValue
@@ -55,6 +58,7 @@ public final class TandemFile: Sendable {
         fileSize = mapping.count
         minorVersion = parsed.header.versionMinor
         requiredFeatures = parsed.header.requiredFeatures
+        fingerprint = parsed.header.checksum
         manifest = parsed.manifest
         manifestJSON = parsed.manifestJSON
         tensors = parsed.tensors

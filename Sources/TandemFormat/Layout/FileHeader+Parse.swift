@@ -37,6 +37,7 @@ extension FileHeader {
         guard stored == computed else {
             throw .checksumMismatch(field: "header", offset: at, expected: stored, actual: computed)
         }
+        checksum = stored
         try readFields(bytes, actualSize: actualSize)
     }
 

@@ -48,6 +48,9 @@ struct FileHeader {
     var tensorRecordSize = TensorRecordLayout.size
     var chunkCount = 0
     var tensorCount = 0
+    /// XXH64 of the header before it. The header holds the checksums of the tables and these hold those of the chunks, so it
+    /// stands for the whole file. 0 until it was read.
+    var checksum: UInt64 = 0
 
     func encoded() -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: HeaderLayout.size)

@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Bytes of a structure read from a file, with the file offset they came from.
-struct FileBytes {
-    let bytes: [UInt8]
-    let fileOffset: Int
+package struct FileBytes {
+    package let bytes: [UInt8]
+    package let fileOffset: Int
+
+    package init(bytes: [UInt8], fileOffset: Int) {
+        self.bytes = bytes
+        self.fileOffset = fileOffset
+    }
 
     /// The little-endian integer at `offset`; the caller has checked that it lies inside.
-    func integer<T: FixedWidthInteger & UnsignedInteger>(_ type: T.Type, at offset: Int) -> T {
+    package func integer<T: FixedWidthInteger & UnsignedInteger>(_ type: T.Type, at offset: Int) -> T {
         var value: T = 0
         for index in (0..<MemoryLayout<T>.size).reversed() { value = value << 8 | T(bytes[offset + index]) }
         return value
     }
 
-    func u16(at offset: Int) -> UInt16 { integer(UInt16.self, at: offset) }
-    func u32(at offset: Int) -> UInt32 { integer(UInt32.self, at: offset) }
-    func u64(at offset: Int) -> UInt64 { integer(UInt64.self, at: offset) }
+    package func u16(at offset: Int) -> UInt16 { integer(UInt16.self, at: offset) }
+    package func u32(at offset: Int) -> UInt32 { integer(UInt32.self, at: offset) }
+    package func u64(at offset: Int) -> UInt64 { integer(UInt64.self, at: offset) }
 
     /// An unsigned 64-bit length or offset as an `Int`.
-    func length(at offset: Int, field: String) throws(FormatError) -> Int {
+    package func length(at offset: Int, field: String) throws(FormatError) -> Int {
         let value = u64(at: offset)
         guard let result = Int(exactly: value) else {
             throw .invalidField(
@@ -26,7 +31,7 @@ struct FileBytes {
         return result
     }
 
-    func requireZero(_ range: Range<Int>, field: String) throws(FormatError) {
+    package func requireZero(_ range: Range<Int>, field: String) throws(FormatError) {
         for index in range where bytes[index] != 0 {
             throw .invalidField(
                 name: field, offset: fileOffset + index, reason: "reserved byte is \(bytes[index]), not 0")
@@ -36,7 +41,7 @@ struct FileBytes {
 
 extension Array where Element == UInt8 {
     /// Writes a little-endian integer over the bytes at `offset`.
-    mutating func store<T: FixedWidthInteger & UnsignedInteger>(_ value: T, at offset: Int) {
+    package mutating func store<T: FixedWidthInteger & UnsignedInteger>(_ value: T, at offset: Int) {
         for index in 0..<MemoryLayout<T>.size {
             self[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * T(index)))
         }

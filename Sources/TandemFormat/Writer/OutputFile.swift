@@ -10,17 +10,18 @@
 ///
 /// Bytes go to a temporary file beside the target, named after it and this process. ``commit()`` makes them
 /// durable and renames the file; without it the temporary file is removed. The temporary file is locked while
-/// it is written, so that one left behind by a process that was killed can be told from one in use.
+/// it is written, so that one left behind by a process that was killed can be told from one in use; the next writer
+/// of the same target removes it.
 ///
 /// Not thread-safe: one owner at a time.
-final class OutputFile {
+package final class OutputFile {
     let path: String
     private let temporary: String
     private let file: FileDescriptor
     private var buffer: [UInt8] = []
     private var state = State.open
     /// Bytes appended so far, buffered ones included.
-    private(set) var count = 0
+    package private(set) var count = 0
 
     private enum State {
         case open, committed, discarded
@@ -28,10 +29,11 @@ final class OutputFile {
 
     private static let bufferSize = 1 << 20
 
-    init(path: String) throws(FormatError) {
+    package init(path: String) throws(FormatError) {
         self.path = path
         temporary = "\(path).partial-\(getpid())"
         try OutputFile.checkTarget(path)
+        OutputFile.removeLeftovers(of: path)
         file = try OutputFile.create(temporary, for: path)
         buffer.reserveCapacity(OutputFile.bufferSize)
     }
@@ -39,7 +41,7 @@ final class OutputFile {
     deinit { discard() }
 
     /// Removes the temporary file, unless the file is complete. Writing fails from now on.
-    func discard() {
+    package func discard() {
         guard state == .open else { return }
         state = .discarded
         unsafe unlink(temporary)
@@ -50,7 +52,7 @@ final class OutputFile {
     }
 
     /// Appends bytes.
-    func write(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {
+    package func write(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {
         try requireOpen()
         if buffer.count + bytes.count > OutputFile.bufferSize { try flush() }
         if bytes.count >= OutputFile.bufferSize {
@@ -61,18 +63,18 @@ final class OutputFile {
         count += bytes.count
     }
 
-    func write(_ bytes: [UInt8]) throws(FormatError) {
+    package func write(_ bytes: [UInt8]) throws(FormatError) {
         try unsafe withBytes(bytes) { (raw) throws(FormatError) in try unsafe write(raw) }
     }
 
     /// Appends zeros up to a multiple of `alignment`.
-    func pad(to alignment: Int) throws(FormatError) {
+    package func pad(to alignment: Int) throws(FormatError) {
         let missing = roundUp(count, to: alignment) - count
         if missing > 0 { try write([UInt8](repeating: 0, count: missing)) }
     }
 
     /// Overwrites bytes written before.
-    func overwrite(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FormatError) {
+    package func overwrite(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FormatError) {
         try flush()
         try unsafe writeAll(bytes, at: offset)
     }
@@ -91,7 +93,7 @@ final class OutputFile {
     }
 
     /// Makes the file durable and visible under its name. Nothing may be written afterwards.
-    func commit() throws(FormatError) {
+    package func commit() throws(FormatError) {
         try flush()
         guard retrying({ fsync(file.number) }) == 0 else { throw failure("sync") }
         guard unsafe rename(temporary, path) == 0 else { throw failure("rename to") }
@@ -171,13 +173,40 @@ final class OutputFile {
         return unsafe unlink(temporary) == 0
     }
 
+    /// Removes the temporary files that killed processes have left of this target. Those in use are locked; one that is
+    /// about to be locked is too young to be taken for a leftover.
+    private static func removeLeftovers(of path: String) {
+        let (folder, name) = split(path)
+        guard let directory = unsafe opendir(folder) else { return }
+        defer { unsafe closedir(directory) }
+        let prefix = "\(name).partial-"
+        while let entry = unsafe readdir(directory) {
+            let found = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { raw in
+                unsafe String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            guard found.hasPrefix(prefix), found.dropFirst(prefix.count).allSatisfy(\.isNumber) else {
+                continue
+            }
+            let leftover = "\(folder)/\(found)"
+            var status = stat()
+            guard unsafe lstat(leftover, &status) == 0, status.st_mode & mode_t(S_IFMT) == mode_t(S_IFREG),
+                time(nil) - status.st_mtim.tv_sec > 60
+            else { continue }
+            _ = removeStale(leftover)
+        }
+    }
+
+    /// The folder and the name of a path.
+    private static func split(_ path: String) -> (folder: String, name: String) {
+        guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+        return (
+            slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...])
+        )
+    }
+
     /// Makes the rename durable. File systems that cannot sync a directory say so with EINVAL.
     private static func syncDirectory(of path: String) throws(FormatError) {
-        var directory = "."
-        if let slash = path.lastIndex(of: "/") {
-            directory = slash == path.startIndex ? "/" : String(path[..<slash])
-        }
-        let number = retrying { unsafe open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        let number = retrying { unsafe open(split(path).folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard number >= 0 else { return }
         defer { _ = close(number) }
         guard retrying({ fsync(number) }) == 0 || errno == EINVAL else {
