@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Tandem
+
+extension APIError {
+    /// What an error of the engine means for a request.
+    init(_ error: TandemError) {
+        switch error {
+        case .promptTooLong:
+            self = .invalid(error.description, code: "context_length_exceeded")
+        case .emptyPrompt:
+            self = .invalid("the prompt holds no token; give some text", param: "prompt")
+        case .invalidParameter(let name, _, _):
+            self = .invalid(error.description, param: name)
+        case .invalidToken:
+            self = .invalid(error.description, param: "prompt")
+        case .modeUnavailable:
+            self = .invalid(error.description, param: "mode")
+        case .noTokenizer:
+            self = .invalid("the model's file holds no tokenizer; give token ids instead of text")
+        case .noChatTemplate:
+            self = .invalid(
+                "the model has no chat template; use /v1/completions, or start tandemd with --chat-template",
+                code: "no_chat_template")
+        case .chatTemplate(let reason):
+            self = .invalid("the conversation does not fit the model: \(reason)", param: "messages")
+        case .cancelled:
+            self = .clientClosed
+        case .outOfMemory, .sessionExceedsBudget, .memoryBudgetTooSmall:
+            self = .unavailable(error.description, code: "out_of_memory", retryAfter: 10)
+        default:
+            self = .internalError(error.description)
+        }
+    }
+
+    /// Any error as an API error.
+    init(any error: any Error) {
+        switch error {
+        case let error as APIError: self = error
+        case let error as TandemError: self.init(error)
+        case is CancellationError: self = .clientClosed
+        default: self = .internalError("\(error)")
+        }
+    }
+}

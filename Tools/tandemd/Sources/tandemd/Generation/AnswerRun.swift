@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import Synchronization
+
+/// A job whose answer is being written: ends with the client's departure, or with the time limit.
+final class AnswerRun: Sendable {
+    private let job: GenerationJob
+    private let daemon: Daemon
+    private let presence: ClientPresence
+    private let activity: Daemon.Activity
+    private let deadline: Scheduled<Void>?
+    private let state: Mutex<(remaining: Int, hasFailed: Bool)>
+
+    init(
+        _ job: GenerationJob, daemon: Daemon, channel: any Channel, presence: ClientPresence,
+        activity: Daemon.Activity
+    ) {
+        self.job = job
+        self.daemon = daemon
+        self.presence = presence
+        self.activity = activity
+        state = Mutex((job.choices.count, false))
+        let limit = daemon.settings.limits.seconds
+        deadline =
+            limit > 0
+            ? channel.eventLoop.scheduleTask(in: .milliseconds(Int64(limit * 1000))) {
+                job.cancel(.timeLimit(limit))
+            } : nil
+        daemon.add(job)
+        presence.onDeparture { job.cancel(.clientClosed) }
+    }
+
+    /// Generations that have not ended; 0 after a failure.
+    var remaining: Int { state.withLock { $0.remaining } }
+    var hasFailed: Bool { state.withLock { $0.hasFailed } }
+
+    func next() async -> [AnswerEvent] { await job.next() }
+
+    /// Writes one event.
+    /// - Throws: the failure that it tells.
+    func take(_ event: AnswerEvent, _ writer: inout any AnswerWriter, into buffer: inout ByteBuffer)
+        throws(APIError)
+    {
+        switch event {
+        case .delta(let choice, let delta): writer.write(delta, choice: choice, into: &buffer)
+        case .completed(let choice, let result):
+            writer.complete(result, choice: choice, into: &buffer)
+            state.withLock { $0.remaining -= 1 }
+        case .failed(let error):
+            finish()
+            throw error
+        }
+    }
+
+    /// Waits for nothing more.
+    func finish() { state.withLock { $0 = (0, true) } }
+
+    func cancel(_ error: APIError) { job.cancel(error) }
+
+    /// Lets go of everything; what still runs is cancelled.
+    func end() {
+        deadline?.cancel()
+        presence.onDeparture(nil)
+        daemon.remove(job)
+        if remaining > 0 || hasFailed { job.cancel(.clientClosed) }
+    }
+}
