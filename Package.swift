@@ -32,7 +32,8 @@ let package = Package(
 
         // Container, packer, engine.
         .target(
-            name: "TandemFormat", dependencies: ["CLZ4", "TandemJSON"], swiftSettings: swiftSettings),
+            name: "TandemFormat", dependencies: ["CLZ4", "CTandemKernels", "TandemJSON"],
+            swiftSettings: swiftSettings),
         .target(
             name: "TandemPack",
             dependencies: ["CTandemKernels", "TandemFormat", "TandemJSON", "TandemTokenizer"],

@@ -175,6 +175,40 @@ def lz4_blocks(raw):
     return stored
 
 
+def plane_blocks(raw):
+    """The codec planes+lz4: a bit of every byte after another, each plane compressed where that is shorter."""
+    stored = b""
+    for start in range(0, len(raw), BLOCK):
+        block = raw[start : start + BLOCK]
+        payload = plane_payload(block)
+        if len(payload) < len(block):
+            stored += struct.pack("<I", len(payload)) + payload
+        else:
+            stored += struct.pack("<I", len(block) | 1 << 31) + block
+    return stored
+
+
+def plane_payload(block):
+    size = len(block) // 8
+    folded = [byte ^ 0x7F if byte >= 128 else byte for byte in block[: 8 * size]]
+    words, bodies = b"", b""
+    for plane in range(8):
+        bits = bytearray(size)
+        for index, byte in enumerate(folded):
+            bits[index // 8] |= (byte >> plane & 1) << index % 8
+        packed = lz4.block.compress(bytes(bits), store_size=False)
+        if len(packed) < size:
+            words += struct.pack("<I", len(packed))
+            bodies += packed
+        else:
+            words += struct.pack("<I", size | 1 << 31)
+            bodies += bits
+    return words + bodies + block[8 * size :]
+
+
+CODECS = {"raw": (0, bytes), "lz4": (1, lz4_blocks), "planes+lz4": (2, plane_blocks)}
+
+
 def build(spec, patch=None, order=("string_table", "chunk_table", "tensor_table", "manifest"), tables_first=False,
           header_size=192, chunk_record=64, tensor_record=96):
     """The bytes of a file. `patch` replaces fields, named as in the specification, before checksums are computed."""
@@ -206,14 +240,15 @@ def build(spec, patch=None, order=("string_table", "chunk_table", "tensor_table"
                 "scales_length": len(tensor["scales"]), "group_size": tensor["group_size"], "flags": 0,
                 "reserved": bytes(tensor_record - 72)})
         raw = bytes(raw)
-        stored = raw if chunk["codec"] == "raw" else lz4_blocks(raw)
+        codec, encode = CODECS[chunk["codec"]]
+        stored = encode(raw)
         stored = chunk.get("change", lambda bytes: bytes)(stored)
         start = len(strings)
         end = intern(chunk["name"])
         bodies.append((stored, 16384 if chunk["codec"] == "raw" and chunk.get("tensors") else 64))
         chunk_records.append({
             "name_offset": start, "name_length": end - start, "offset": 0, "stored_length": len(stored),
-            "raw_length": len(raw), "checksum": xxh64(stored), "codec": 0 if chunk["codec"] == "raw" else 1, "flags": 0,
+            "raw_length": len(raw), "checksum": xxh64(stored), "codec": codec, "flags": 0,
             "first_tensor": first, "tensor_count": len(chunk.get("tensors", [])),
             "reserved": bytes(chunk_record - 56)})
     manifest = spec["manifest"]
@@ -221,6 +256,7 @@ def build(spec, patch=None, order=("string_table", "chunk_table", "tensor_table"
         manifest = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
     features = spec.get("features", 0) | (2 if any(record["encoding"] >= 19 for record in tensor_records) else 0)
+    features |= 4 if any(record["codec"] == 2 for record in chunk_records) else 0
     header = {
         "version_major": 1, "version_minor": 1 if features else 0, "header_size": header_size,
         "required_features": features,

@@ -48,6 +48,11 @@ def good_files():
     blocks["chunks"][0] = {"name": "tokenizer", "codec": "lz4",
                            "raw": text + bytes(numbers.next(256) for _ in range(300))}
     yield "lz4-blocks", blocks, {}
+    for encoding, group in (("n16k4.i8", 32), ("n16k4.i8", "row"), ("n16k4.i4z", 32)):
+        yield f"planes-{encoding[6:]}-{group}", single(encoding, group, codec="planes+lz4"), {}
+    tail = single("n16k4.i8", 64, codec="raw", **TINY)
+    tail["chunks"][0] = {"name": "tokenizer", "codec": "planes+lz4", "raw": b"[1, 2, 3]" * 80 + b"\xff\x80\x81"}
+    yield "planes-tail", tail, {}
 
     future = single("n16k4.i8", 32, **TINY)
     future["manifest"].update({"router": {"kind": "mlp"}, "generation": {"temperature": 0.7}})
@@ -110,7 +115,7 @@ def bad_files():
         yield f"header-size-{name}", bytes(data), "invalid", "header.header_size"
     yield flipped("header-bit", 150, "header")
     yield patched("required-feature", "header.required_features", 1 << 40, "features")
-    yield patched("required-feature-reserved", "header.required_features", 1 << 2, "features")
+    yield patched("required-feature-next", "header.required_features", 1 << 3, "features")
     yield patched("file-size-huge", "header.file_size", 1 << 62, "truncated")
     yield patched("file-size-overflow", "header.file_size", 1 << 63)
     yield patched("header-reserved", "header.reserved", bytes(31) + b"\1")
@@ -310,7 +315,8 @@ def bad_files():
     yield patched("chunk-name-outside", "chunks[1].name_offset", 0xFFFFFFF0)
     yield patched("chunk-name-empty", "chunks[1].name_length", 0, reported="chunks[1].name")
     yield patched("chunk-name-long", "chunks[1].name_length", 256, reported="chunks[1].name_offset")
-    yield patched("chunk-codec", "chunks[1].codec", 2)
+    yield patched("chunk-codec", "chunks[1].codec", 3)
+    yield patched("chunk-codec-unannounced", "chunks[1].codec", 2, reported="chunks[1].codec")
     yield patched("chunk-flags", "chunks[1].flags", 1)
     yield patched("chunk-reserved", "chunks[0].reserved", bytes(7) + b"\1")
     yield patched("chunk-first-tensor", "chunks[1].first_tensor", 1)
@@ -438,6 +444,28 @@ def bad_files():
     noise = lz4_blocks_of(base["chunks"][1])
     yield contents("decodes-short", lambda stored: decodes_short(noise))
 
+    planes = single("n16k4.i8", 32, codec="planes+lz4", **TINY)
+    length = len(raw_of(planes["chunks"][1])) // 8
+
+    def planes_with(name, change):
+        spec = copy.deepcopy(planes)
+        spec["chunks"][1]["change"] = lambda stored: framed(change(bytearray(stored[4:])))
+        return f"planes-{name}", build(spec), "corrupt-block", "primary"
+
+    def word(index, value):
+        def change(payload):
+            struct.pack_into("<I", payload, 4 * index, value)
+            return payload
+        return change
+
+    yield planes_with("short", lambda payload: payload[:31])
+    yield planes_with("length-zero", word(0, 0))
+    yield planes_with("length-long", word(3, length))
+    yield planes_with("plain-wrong-length", word(5, (length - 1) | 1 << 31))
+    yield planes_with("past-end", word(7, length - 1))
+    yield planes_with("trailing", lambda payload: payload + b"\0")
+    yield planes_with("garbage", lambda payload: payload[:32] + b"\xff" * (len(payload) - 32))
+
 
 def raw_of(chunk):
     raw = bytearray()
@@ -449,6 +477,10 @@ def raw_of(chunk):
 
 def lz4_blocks_of(chunk):
     return lz4_blocks(raw_of(chunk))
+
+
+def framed(payload):
+    return struct.pack("<I", len(payload)) + bytes(payload)
 
 
 def decodes_short(stored):

@@ -23,9 +23,9 @@ MAGIC = b"\x89TNDM\r\n\x1a"
 HEADER_SIZE, CHUNK_RECORD_SIZE, TENSOR_RECORD_SIZE = 192, 64, 96
 MAX_RECORDS, MAX_TEXT, MAX_DIMENSION = 65536, 16 << 20, 1 << 24
 BLOCK = 1 << 20
-CODECS = {0: "raw", 1: "lz4"}
+CODECS = {0: "raw", 1: "lz4", 2: "planes+lz4"}
 ENCODINGS = {0: "f32", 16: "n16k1.f32", 17: "n16k4.i8", 18: "n16k4.i4", 19: "n16k4.i4z"}
-MINOR, ARCHITECTURE, ASYMMETRIC = 1, 1, 2  # the minor version described here; bits of required_features
+MINOR, ARCHITECTURE, ASYMMETRIC, PLANES = 1, 1, 2, 4  # the minor version described here; bits of required_features
 CHOICES = {"norm_placement": ("pre", "post", "pre_post"), "query_key_norm": ("none", "head", "row"),
            "activation": ("silu", "gelu_tanh")}
 LAYER_PARTS = ("attn_norm", "q", "q_bias", "k", "k_bias", "v", "v_bias", "q_norm", "k_norm", "o", "o_bias",
@@ -190,7 +190,7 @@ class TandemFile:
         (checksum,) = struct.unpack_from("<Q", data, header_size - 8)
         if checksum != xxh64(data[: header_size - 8]):
             raise TandemError("checksum", "header", header_size - 8, "the file is damaged")
-        if required & ~(ARCHITECTURE | ASYMMETRIC):
+        if required & ~(ARCHITECTURE | ASYMMETRIC | PLANES):
             raise TandemError("features", "header.required_features", 24, f"{required:#x}")
         if file_size >= 1 << 63:
             raise TandemError("invalid", "header.file_size", 16, f"{file_size} is larger than any file")
@@ -266,6 +266,8 @@ class TandemFile:
             names.add(name)
             if codec not in CODECS:
                 fail("codec", 40, f"{codec} is unknown")
+            if codec == 2 and not self.header["required"] & PLANES:
+                fail("codec", 40, "needs bit 2 of required_features")
             if flags:
                 fail("flags", 44, f"{flags} must be 0")
             if self.header["minor"] <= MINOR and any(table[base + 56 : base + 64]):
@@ -389,7 +391,7 @@ class TandemFile:
             raise TandemError("checksum", f"chunks[{chunk['name']}]", chunk["offset"], "the file is damaged")
         if chunk["codec"] == "raw":
             return stored
-        return decode_lz4(stored, chunk)
+        return decode_blocks(stored, chunk)
 
     def verify(self):
         for index in range(len(self.chunks)):
@@ -404,10 +406,8 @@ class TandemFile:
         return decode_tensor(info["encoding"], info["rows"], info["columns"], info["group_size"], data, scales)
 
 
-def decode_lz4(stored, chunk):
-    """The codec lz4: blocks of 1 MiB, each after its length."""
-    import lz4.block
-
+def decode_blocks(stored, chunk):
+    """The codecs lz4 and planes+lz4: blocks of 1 MiB, each after its length."""
     output, cursor, total = bytearray(), 0, chunk["raw_length"]
     blocks = []
 
@@ -424,20 +424,54 @@ def decode_lz4(stored, chunk):
             fail(f"stored length {length} is not possible")
         if cursor + 4 + length > len(stored):
             fail("the block runs past the end of the chunk")
-        blocks.append((plain, stored[cursor + 4 : cursor + 4 + length], raw))
+        blocks.append((plain, bytes(stored[cursor + 4 : cursor + 4 + length]), raw))
         cursor += 4 + length
     if cursor != len(stored):
         fail("bytes follow the last block")
     for plain, block, raw in blocks:
         if not plain:
             try:
-                block = lz4.block.decompress(bytes(block), uncompressed_size=raw)
-            except lz4.block.LZ4BlockError as error:
+                block = (decode_lz4 if chunk["codec"] == "lz4" else decode_planes)(block, raw)
+            except ValueError as error:
                 fail(str(error))
-            if len(block) != raw:
-                fail(f"decodes to {len(block)} bytes, not {raw}")
         output += block
     return bytes(output)
+
+
+def decode_lz4(block, length):
+    """An LZ4 block of exactly `length` bytes; ValueError when it is not."""
+    import lz4.block
+
+    try:
+        decoded = lz4.block.decompress(block, uncompressed_size=length)
+    except lz4.block.LZ4BlockError as error:
+        raise ValueError(str(error)) from error
+    if len(decoded) != length:
+        raise ValueError(f"decodes to {len(decoded)} bytes, not {length}")
+    return decoded
+
+
+def decode_planes(block, length):
+    """The payload of a block of the codec planes+lz4, which holds `length` bytes; ValueError when it does not."""
+    size = length // 8
+    if len(block) < 32 or size == 0:
+        raise ValueError("too short for bit planes")
+    cursor, planes = 32, []
+    for word in struct.unpack_from("<8I", block):
+        stored, plain = word & 0x7FFFFFFF, word >> 31
+        if (stored != size) if plain else not 1 <= stored < size:
+            raise ValueError(f"length {stored} is not possible for a plane of {size} bytes")
+        plane = block[cursor : cursor + stored]
+        if len(plane) < stored:
+            raise ValueError("a plane runs past the end")
+        planes.append(plane if plain else decode_lz4(plane, size))
+        cursor += stored
+    if len(block) - cursor != length - 8 * size:
+        raise ValueError("wrong number of bytes behind the planes")
+    # bits[p, i]: bit p of byte i.
+    bits = numpy.unpackbits(numpy.frombuffer(b"".join(planes), numpy.uint8).reshape(8, size), axis=1, bitorder="little")
+    folded = numpy.packbits(bits, axis=0, bitorder="little")[0]
+    return numpy.where(folded >= 128, folded ^ 0x7F, folded).astype(numpy.uint8).tobytes() + block[cursor:]
 
 
 # ---- Manifest ------------------------------------------------------------------------------------------------------

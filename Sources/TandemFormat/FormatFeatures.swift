@@ -13,15 +13,18 @@ public struct FormatFeatures: OptionSet, Sendable, Hashable {
     public static let architecture = FormatFeatures(rawValue: 1 << 0)
     /// A matrix has an encoding with offsets.
     public static let asymmetric = FormatFeatures(rawValue: 1 << 1)
+    /// A chunk is stored as bit planes.
+    public static let planes = FormatFeatures(rawValue: 1 << 2)
 
     /// The features this library reads.
-    public static let known: FormatFeatures = [.architecture, .asymmetric]
+    public static let known: FormatFeatures = [.architecture, .asymmetric, .planes]
 
     /// Names of the known features in the set, in the order of their bits.
     public var names: [String] {
         var names: [String] = []
         if contains(.architecture) { names.append("architecture") }
         if contains(.asymmetric) { names.append("asymmetric") }
+        if contains(.planes) { names.append("planes") }
         return names
     }
 }

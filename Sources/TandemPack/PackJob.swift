@@ -30,7 +30,9 @@ struct PackJob {
         let manifest = try formatted { () throws(FormatError) in try self.manifest(tokenizerChunk: tokenizer)
         }
         for chunk in plan.chunks {
-            try formatted { () throws(FormatError) in try writer.beginChunk(name: chunk.name, codec: .raw) }
+            try formatted { () throws(FormatError) in
+                try writer.beginChunk(name: chunk.name, codec: codec(of: chunk))
+            }
             for tensor in chunk.tensors { try write(tensor, to: writer) }
             try formatted { () throws(FormatError) in _ = try writer.endChunk() }
         }
@@ -40,7 +42,7 @@ struct PackJob {
             path: destination, fileSize: size, sourceSize: plan.sourceSize, kind: manifest.kind,
             quantization: manifest.quantization, tensors: tensors,
             chunks: try written(destination).enumerated().map { index, chunk in
-                PackReport.Chunk(chunk, lz4Ratio: writer.measuredLZ4Ratio(ofChunk: index))
+                PackReport.Chunk(chunk, ratio: writer.measuredRatio(ofChunk: index))
             })
     }
 
@@ -61,6 +63,12 @@ struct PackJob {
                 specialTokens: source.tokenizer.specialTokens),
             quantization: plan.quantization, generation: source.tokenizer.generation,
             provenance: source.provenance)
+    }
+
+    /// Only what a pass of the primary may have to read again is worth decoding again.
+    private func codec(of chunk: PackPlan.Chunk) -> CodecChoice {
+        guard let storage = options.targetStorage, chunk.isStreamable else { return .raw }
+        return .planesIfAtMost(storage.largestRatio)
     }
 
     // MARK: Tensors

@@ -15,6 +15,8 @@ public struct PackOptions: Sendable {
     public var overwrite: Bool
     /// Whether the checkpoint's chat template is left out, as it has to be when it cannot be used.
     public var omitsChatTemplate = false
+    /// The storage that the file will be streamed from; nil keeps all weights usable in place.
+    public var targetStorage: TargetStorage?
     /// Larger shapes to grow the models to, without changing what they compute.
     public var expansion: Expansion?
     /// Threads that quantise; the calling thread only writes.

@@ -18,6 +18,8 @@ struct PackPlan: Sendable {
     struct Chunk: Sendable {
         let name: String
         var tensors: [Tensor]
+        /// Whether a model whose weights do not fit in memory reads the chunk again in every pass: a layer of the primary.
+        var isStreamable: Bool { name.hasPrefix("\(ModelRole.primary.rawValue).layers.") }
     }
 
     private(set) var chunks: [Chunk] = []

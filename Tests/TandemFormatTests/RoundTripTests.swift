@@ -91,9 +91,9 @@ import Testing
         try unsafe zeros.withUnsafeBytes { try unsafe writer.appendData($0) }
         try writer.endTensor()
         try writer.endChunk()
-        let ratio = try #require(writer.measuredLZ4Ratio(ofChunk: 2))
+        let ratio = try #require(writer.measuredRatio(ofChunk: 2))
         #expect(ratio < 0.01)
-        #expect(try #require(writer.measuredLZ4Ratio(ofChunk: 1)) >= 1)
+        #expect(try #require(writer.measuredRatio(ofChunk: 1)) >= 1)
         let sample = SampleFile(kind: .single)
         try SampleFile.addTensors(sample, to: writer)
         try writer.finish(manifest: sample.manifest(tokenizerChunk: 0))
@@ -107,5 +107,42 @@ import Testing
         #expect(!weights.isMapped && weights.count == 4 << 20)
         #expect(Int(bitPattern: unsafe weights.baseAddress) % 64 == 0)
         #expect(weights.copy() == zeros)
+    }
+
+    @Test("weights as bit planes: blocks of every kind, odd ends, and what does not pay")
+    func planes() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path("a.tandem")
+        var source = ByteSource(seed: 4)
+        // Small numbers of both signs in two blocks, noise in one, an end of 13 bytes in the last.
+        let small = (0..<(2 << 20)).map { _ in UInt8(bitPattern: Int8(source.bytes(1)[0] % 15) - 7) }
+        let bytes = small + source.bytes(1 << 20) + small[..<4096] + [0x80, 0xFF, 0x7F, 0, 1]
+        let noise = source.bytes(3 << 20)
+        let writer = try TandemWriter(path: path)
+        try writer.addBlob(name: "small", bytes: bytes, codec: .planesIfAtMost(0.95))
+        try writer.addBlob(name: "noise", bytes: noise, codec: .planesIfAtMost(0.95))
+        try writer.addBlob(name: "tight", bytes: bytes, codec: .planesIfAtMost(0.5))
+        try writer.addBlob(name: "short", bytes: [1, 2, 3], codec: .planesIfAtMost(3))
+        let sample = SampleFile(kind: .single, codec: .planesIfAtMost(1.1))
+        try SampleFile.addTensors(sample, to: writer)
+        try writer.finish(manifest: sample.manifest(tokenizerChunk: 3))
+
+        let file = try TandemFile(path: path)
+        #expect(file.requiredFeatures.contains(.planes))
+        #expect(file.minorVersion == 1)
+        #expect(file.chunks.prefix(4).map(\.codec) == [.planes, .raw, .raw, .planes])
+        // Three of eight planes are random, the sign and the rest are not: folded values are 0 … 7 and −1 … −8.
+        #expect(file.chunks[0].storedLength < bytes.count * 3 / 4)
+        #expect(file.chunks.dropFirst(4).contains { $0.codec == .planes })
+        for index in file.chunks.indices { try file.verify(chunk: index) }
+        #expect(try chunkBytes(file, 0) == bytes)
+        #expect(try chunkBytes(file, 1) == noise)
+        #expect(try chunkBytes(file, 2) == bytes)
+        #expect(try chunkBytes(file, 3) == [1, 2, 3])
+        let plain = folder.path("b.tandem")
+        try SampleFile().write(to: plain)
+        try SampleFile(codec: .planesIfAtMost(1.1)).write(to: path)
+        let bits = { (path: String) in try decodeAll(TandemFile(path: path)).map(\.bitPattern) }
+        #expect(try bits(path) == bits(plain))
     }
 }

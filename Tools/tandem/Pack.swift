@@ -34,6 +34,12 @@ struct Pack: ParsableCommand {
     @Option(name: .shortAndLong, help: "Threads; 0 = the processors this process may use.")
     var threads = 0
 
+    @Option(
+        help: ArgumentHelp(
+            "Speed of the storage that the weights will be streamed from: layers of the primary are compressed where that pays.",
+            valueName: "90MB/s"))
+    var targetStorage: StorageSpeed?
+
     @Flag(help: "Leave the checkpoint's chat template out.")
     var noChatTemplate = false
 
@@ -109,6 +115,7 @@ struct Pack: ParsableCommand {
         var options = try PackOptions(
             recipe: recipe.resolved(), overwrite: force, threadCount: packThreads(threads))
         options.omitsChatTemplate = noChatTemplate
+        options.targetStorage = try targetStorage.map { try TargetStorage(bytesPerSecond: $0.bytesPerSecond) }
         options.isCancelled = { interruptibleToken.isCancelled }
         // What would be refused in the end is refused before the model reads a text.
         try Packer.checkDestination(output, overwrite: force)

@@ -30,6 +30,8 @@
 // The element of an i8 or i4 matrix is value * scale, of an i4z matrix (value * s) * D + o * M.
 // For i8, i4 and i4z, kp is K rounded up to a multiple of max(64, gw). gw is 32, 64, 128 or kp ("row").
 //
+// Bit planes of stored weights are in tandem_planes.h.
+//
 // THREAD SAFETY. All functions are pure: they touch only what their arguments point to. None allocates, none
 // keeps state, none fails; the caller guarantees sizes and alignment (64 bytes for weights, 4 for the rest).
 

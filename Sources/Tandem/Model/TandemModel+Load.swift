@@ -65,7 +65,7 @@ extension TandemModel {
         opened.file.dropPageCache()
         let residency = try ModelResidency(
             file: opened.file, placement: plan.placement, ringLength: plan.ringBytes, storage: opened.storage,
-            isVerifying: options.verification == .full)
+            threadCount: threads, isVerifying: options.verification == .full)
         let core = try ModelCore(
             file: opened.file, kernels: kernels, threadCount: threads, plan: plan, residency: residency)
         return TandemModel(core: core, tokenizer: tokenizer)

@@ -102,12 +102,16 @@ struct ChunkScan {
                         output = scratch
                     } else {
                         output = try AlignedBuffer(
-                            byteCount: ChunkBlocks.rawLength, purpose: "decoding the file")
+                            byteCount: ChunkBlocks.rawLength + blocks.scratchLength,
+                            purpose: "decoding the file")
                         scratch = output
                     }
                     let target = unsafe UnsafeMutableRawBufferPointer(start: output.base, count: raw.count)
+                    let spare = unsafe UnsafeMutableRawBufferPointer(
+                        start: output.base + ChunkBlocks.rawLength, count: blocks.scratchLength)
                     try Self.checked { () throws(FormatError) in
-                        try unsafe blocks.decode(block, stored: bytes, at: offset, into: target)
+                        try unsafe blocks.decode(
+                            block, stored: bytes, at: offset, into: target, scratch: spare)
                     }
                     unsafe copy(UnsafeRawBufferPointer(target), rawStart: raw.lowerBound)
                 }

@@ -311,7 +311,9 @@ struct MemoryPlanner {
         items.addRuntime(threadCount: threadCount)
         items.addWeights(isVerifying: isVerifying)
         let program = StreamProgram(file: file, placement: draft.placement)
-        if !program.units.isEmpty { items.addStream(program, ring: ring, isVerifying: isVerifying) }
+        if !program.units.isEmpty {
+            items.addStream(program, ring: ring, threadCount: threadCount, isVerifying: isVerifying)
+        }
         try items.addSession(sessionMemory(contextSize: draft.contextSize), rows: rows, count: sessionCount)
         let streamed = draft.placement.streamed.reduce(0) {
             $0 + file.tensors[$1].dataLength + file.tensors[$1].scalesLength

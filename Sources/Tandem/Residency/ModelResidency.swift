@@ -18,12 +18,14 @@ final class ModelResidency: @unchecked Sendable {
 
     /// Reads what is to be in memory.
     ///
-    /// - Parameter isVerifying: compares the checksums of all chunks: of those with weights in memory here and now, of
+    /// - Parameters:
+    ///   - threadCount: threads that decode.
+    ///   - isVerifying: compares the checksums of all chunks: of those with weights in memory here and now, of
     ///   streamed ones as they are streamed.
     /// - Throws: ``TandemError/format(_:)``, ``TandemError/outOfMemory(requestedBytes:purpose:)``.
     init(
         file: TandemFile, placement: WeightPlacement, ringLength: Int, storage: any BlockStorage,
-        isVerifying: Bool
+        threadCount: Int, isVerifying: Bool
     ) throws(TandemError) {
         let layout = ResidentLayout(file: file, placement: placement)
         places = layout.places
@@ -89,7 +91,7 @@ final class ModelResidency: @unchecked Sendable {
             ? nil
             : try WeightStream(
                 file: file, program: program, storage: storage, ringLength: ringLength,
-                hashes: isVerifying ? hashes : nil)
+                threadCount: threadCount, hashes: isVerifying ? hashes : nil)
     }
 
     /// A matrix, wherever it is.

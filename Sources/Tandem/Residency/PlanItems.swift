@@ -87,12 +87,13 @@ struct PlanItems {
         add("primary's layers", inner, detail)
     }
 
-    mutating func addStream(_ program: StreamProgram, ring: Int, isVerifying: Bool) {
+    mutating func addStream(_ program: StreamProgram, ring: Int, threadCount: Int, isVerifying: Bool) {
         add(
             "ring buffer", ring,
             "reads ahead, \(program.units.count) units a pass, the largest \(program.largestRegion >> 10) KiB"
         )
         add("decoded weights", program.largestDecoded(file), "one matrix of a compressed chunk")
+        add("bit planes", program.largestScratch(file) * threadCount, "\(threadCount) × one block")
         let tables = program.units.count * 256 + placement.blockTables.values.reduce(0) { $0 + $1.count * 8 }
         add(
             "stream tables",
@@ -116,8 +117,9 @@ struct PlanItems {
             "activations", activations * count,
             "\(times)blocks of \(rows) positions, logits of \(session.maxDraft + 1), attention scores")
         add("sampling", session.sampling * count, "\(times)candidates and distributions")
-        // While weights are read in, two blocks are in use that later give way to caches and activations.
-        let loading = 2 * ChunkScan.windowCapacity + (64 << 10)
+        // While weights are read in, blocks are in use that later give way to caches and activations.
+        let blocks = file.chunks.contains { $0.codec == .planes } ? 3 : 2
+        let loading = blocks * ChunkScan.windowCapacity + (64 << 10)
         add("loading", max(0, loading - activations * count), "reading weights in")
     }
 

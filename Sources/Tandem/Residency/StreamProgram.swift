@@ -59,6 +59,11 @@ struct StreamProgram: Sendable {
         units.reduce(0) { max($0, $1.decodedLength(in: file.chunks[$1.chunk])) }
     }
 
+    /// Bytes of scratch that each thread needs for decoding.
+    func largestScratch(_ file: TandemFile) -> Int {
+        units.reduce(0) { max($0, ChunkBlocks(file.chunks[$1.chunk])?.scratchLength ?? 0) }
+    }
+
     /// Chunks whose units stand in file order with nothing else of the model's matrices among them, so that one pass can
     /// verify the chunk's checksum.
     func orderedChunks(_ file: TandemFile) -> Set<Int> {

@@ -28,6 +28,9 @@ final class WeightStream: @unchecked Sendable {
     private let verifier: StreamVerifier?
     /// Decoded bytes of compressed chunks.
     private let decoded: AlignedBuffer?
+    /// What decoding needs beside, for each thread.
+    private let scratch: AlignedBuffer?
+    private let scratchLength: Int
     /// Chunk and raw range that `decoded` holds.
     private var decodedContent: (chunk: Int, range: Range<Int>) = (-1, 0..<0)
     private var failure: TandemError?
@@ -35,9 +38,11 @@ final class WeightStream: @unchecked Sendable {
     private let process = getpid()
 
     /// - Parameters:
+    ///   - threadCount: threads of the pool that decodes.
     ///   - hashes: of the segments of units of chunks verified already, by unit; `nil` = nothing is verified.
     init(
         file: TandemFile, program: StreamProgram, storage: any BlockStorage, ringLength: Int,
+        threadCount: Int,
         hashes: [Int: [UInt64]]?
     ) throws(TandemError) {
         self.file = file
@@ -53,6 +58,10 @@ final class WeightStream: @unchecked Sendable {
         }
         let length = program.largestDecoded(file)
         decoded = length > 0 ? try AlignedBuffer(byteCount: length, purpose: "decoded weights") : nil
+        scratchLength = program.largestScratch(file)
+        scratch =
+            scratchLength > 0
+            ? try AlignedBuffer(byteCount: scratchLength * threadCount, purpose: "bit planes") : nil
         try reader.start()
     }
 
@@ -160,7 +169,7 @@ final class WeightStream: @unchecked Sendable {
         // Blocks are independent: each one is an item, and each item has an error of its own.
         var errors = [FormatError?](repeating: nil, count: own.count)
         unsafe errors.withUnsafeMutableBufferPointer { slots in
-            pool.run(own.count) { item, _ in
+            pool.run(own.count) { item, thread in
                 let block = own.lowerBound + item
                 let raw = blocks.rawRange(of: block)
                 let stored = unsafe UnsafeRawBufferPointer(
@@ -168,8 +177,11 @@ final class WeightStream: @unchecked Sendable {
                     count: table[block + 1] - table[block])
                 let output = unsafe UnsafeMutableRawBufferPointer(
                     start: decoded.base + (raw.lowerBound - unit.decodedStart), count: raw.count)
+                let spare = unsafe UnsafeMutableRawBufferPointer(
+                    start: scratch.map { unsafe $0.base + thread * scratchLength }, count: scratchLength)
                 do throws(FormatError) {
-                    try unsafe blocks.decode(block, stored: stored, at: table[block], into: output)
+                    try unsafe blocks.decode(
+                        block, stored: stored, at: table[block], into: output, scratch: spare)
                 } catch {
                     unsafe slots[item] = error
                 }

@@ -14,9 +14,12 @@ package struct ChunkBlocks: Sendable {
 
     /// `nil` when the chunk is not compressed.
     package init?(_ chunk: ChunkDescriptor) {
-        guard chunk.codec == .lz4 else { return nil }
+        guard chunk.codec != .raw else { return nil }
         self.chunk = chunk
     }
+
+    /// Bytes of scratch that ``decode(_:stored:at:into:scratch:)`` needs.
+    package var scratchLength: Int { LZ4Blocks.scratchLength(chunk) }
 
     package var count: Int { LZ4Blocks.count(rawLength: chunk.rawLength) }
 
@@ -57,10 +60,11 @@ package struct ChunkBlocks: Sendable {
     ///   - stored: its prefix and payload.
     ///   - offset: file offset of the prefix, for messages.
     ///   - output: exactly the block's raw bytes.
+    ///   - scratch: ``scratchLength`` bytes, used by one call at a time.
     /// - Throws: ``FormatError/corruptBlock(chunk:block:offset:reason:)``.
     package func decode(
         _ block: Int, stored: UnsafeRawBufferPointer, at offset: Int,
-        into output: UnsafeMutableRawBufferPointer
+        into output: UnsafeMutableRawBufferPointer, scratch: UnsafeMutableRawBufferPointer
     ) throws(FormatError) {
         let payload = try unsafe payload(of: block, prefix: stored, at: offset)
         guard stored.count == Self.prefixLength + payload.length else {
@@ -70,7 +74,7 @@ package struct ChunkBlocks: Sendable {
         let range = Self.prefixLength..<stored.count
         try unsafe LZ4Blocks.decode(
             LZ4Blocks.Block(range: range, rawLength: rawRange(of: block).count), index: block, of: stored,
-            chunk: chunk, into: output)
+            chunk: chunk, into: output, scratch: scratch)
     }
 
     private func payload(

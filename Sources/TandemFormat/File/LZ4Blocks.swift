@@ -2,7 +2,7 @@
 
 import CLZ4
 
-/// The `lz4` chunk codec: independent LZ4 blocks, each preceded by its stored length
+/// The blocks of compressed chunks, each preceded by its stored length, and the `lz4` codec's own
 /// (`Formats/tandem-file.md`, "Codec lz4").
 enum LZ4Blocks {
     /// Set in a block's length word when the block is stored as it is.
@@ -63,15 +63,30 @@ enum LZ4Blocks {
         return list
     }
 
+    /// Bytes of scratch that decoding a block of a chunk needs.
+    static func scratchLength(_ chunk: ChunkDescriptor) -> Int {
+        chunk.codec == .planes ? min(FormatLimits.blockSize, chunk.rawLength) : 0
+    }
+
     /// Decodes one block into `output`, which has exactly the block's raw length.
+    ///
+    /// - Parameter scratch: ``scratchLength(_:)`` bytes.
     static func decode(
         _ block: Block, index: Int, of stored: UnsafeRawBufferPointer, chunk: ChunkDescriptor,
-        into output: UnsafeMutableRawBufferPointer
+        into output: UnsafeMutableRawBufferPointer, scratch: UnsafeMutableRawBufferPointer
     ) throws(FormatError) {
         let input = unsafe UnsafeRawBufferPointer(rebasing: stored[block.range])
         if block.isStored {
             unsafe output.copyMemory(from: input)
             return
+        }
+        if chunk.codec == .planes {
+            guard let reason = unsafe PlaneBlocks.decode(input, into: output, scratch: scratch) else {
+                return
+            }
+            throw .corruptBlock(
+                chunk: chunk.name, block: index, offset: chunk.offset + block.range.lowerBound, reason: reason
+            )
         }
         let written = unsafe LZ4_decompress_safe(
             input.baseAddress?.assumingMemoryBound(to: CChar.self),

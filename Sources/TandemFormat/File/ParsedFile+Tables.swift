@@ -52,6 +52,11 @@ extension ParsedFile {
         guard let codec = ChunkCodec(rawValue: codecValue) else {
             throw invalid("codec", ChunkRecordLayout.codec, "\(codecValue) is unknown")
         }
+        guard header.requiredFeatures.isSuperset(of: codec.requiredFeatures) else {
+            throw invalid(
+                "codec", ChunkRecordLayout.codec,
+                "\(codec.name) needs a feature that required_features does not announce")
+        }
         let flags = table.u32(at: base + ChunkRecordLayout.flags)
         guard flags == 0 else { throw invalid("flags", ChunkRecordLayout.flags, "\(flags), must be 0") }
         if header.versionMinor <= FormatVersion.minor {

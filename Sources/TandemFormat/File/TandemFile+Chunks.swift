@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension TandemFile {
-    /// The raw bytes of a chunk: the mapped pages of a `raw` chunk, a decompressed copy of an `lz4` one.
+    /// The raw bytes of a chunk: the mapped pages of a `raw` chunk, a decompressed copy of a compressed one.
     ///
     /// The stored checksum is verified first when the chunk is compressed or holds no tensors; raw tensor
     /// chunks are handed out unread, so that opening a model does not read it. Each call decompresses anew:
@@ -19,11 +19,14 @@ extension TandemFile {
         let stored = unsafe mapping.bytes(range)
         let blocks = try unsafe LZ4Blocks.blocks(stored, chunk: chunk)
         let memory = try AlignedMemory(count: chunk.rawLength, purpose: "chunk '\(chunk.name)'")
+        let scratch = try AlignedMemory(
+            count: LZ4Blocks.scratchLength(chunk), purpose: "chunk '\(chunk.name)'")
         for (number, block) in blocks.enumerated() {
             let start = number * FormatLimits.blockSize
             let output = unsafe UnsafeMutableRawBufferPointer(
                 rebasing: memory.buffer[start..<start + block.rawLength])
-            try unsafe LZ4Blocks.decode(block, index: number, of: stored, chunk: chunk, into: output)
+            try unsafe LZ4Blocks.decode(
+                block, index: number, of: stored, chunk: chunk, into: output, scratch: scratch.buffer)
         }
         return ChunkBytes(memory: memory)
     }
@@ -36,14 +39,17 @@ extension TandemFile {
     public func verify(chunk index: Int) throws(FormatError) {
         let chunk = try chunkDescriptor(index)
         try checkChecksum(chunk)
-        guard chunk.codec == .lz4 else { return }
+        guard chunk.codec != .raw else { return }
         let stored = unsafe mapping.bytes(chunk.offset..<chunk.offset + chunk.storedLength)
         let blocks = try unsafe LZ4Blocks.blocks(stored, chunk: chunk)
-        let scratch = try AlignedMemory(
+        let raw = try AlignedMemory(
             count: min(FormatLimits.blockSize, chunk.rawLength), purpose: "chunk '\(chunk.name)'")
+        let scratch = try AlignedMemory(
+            count: LZ4Blocks.scratchLength(chunk), purpose: "chunk '\(chunk.name)'")
         for (number, block) in blocks.enumerated() {
-            let output = unsafe UnsafeMutableRawBufferPointer(rebasing: scratch.buffer[0..<block.rawLength])
-            try unsafe LZ4Blocks.decode(block, index: number, of: stored, chunk: chunk, into: output)
+            let output = unsafe UnsafeMutableRawBufferPointer(rebasing: raw.buffer[0..<block.rawLength])
+            try unsafe LZ4Blocks.decode(
+                block, index: number, of: stored, chunk: chunk, into: output, scratch: scratch.buffer)
         }
     }
 

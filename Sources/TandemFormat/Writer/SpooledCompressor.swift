@@ -7,6 +7,8 @@ struct SpooledCompressor {
     let output: OutputFile
     let offset: Int
     let rawLength: Int
+    /// One that compresses.
+    let codec: ChunkCodec
 
     private var blockCount: Int { LZ4Blocks.count(rawLength: rawLength) }
 
@@ -18,12 +20,12 @@ struct SpooledCompressor {
 
     /// Bytes the chunk would take with fast compression; thorough compression takes no more in practice.
     func measure() throws(FormatError) -> Int {
-        var scratch = [UInt8](repeating: 0, count: FormatLimits.blockSize)
+        var coder = BlockCoder(codec: codec)
         var size = 0
         for index in 0..<blockCount {
             let block = try readBlock(index)
             size += LZ4Blocks.prefixLength
-            size += LZ4Blocks.compressedCount(of: block, scratch: &scratch, thorough: false) ?? block.count
+            size += coder.compress(block, thorough: false) ?? block.count
         }
         return size
     }
@@ -34,16 +36,16 @@ struct SpooledCompressor {
     /// ahead, so the two could meet only beyond 2^18 incompressible blocks (256 GiB).
     func compress() throws(FormatError) -> UInt64 {
         var hash = XXH64()
-        var scratch = [UInt8](repeating: 0, count: FormatLimits.blockSize)
+        var coder = BlockCoder(codec: codec)
         var cursor = offset
         var next = try readBlock(0)
         for index in 0..<blockCount {
             let block = next
             if index + 1 < blockCount { next = try readBlock(index + 1) }
             var stored = [UInt8](repeating: 0, count: LZ4Blocks.prefixLength)
-            if let count = LZ4Blocks.compressedCount(of: block, scratch: &scratch, thorough: true) {
+            if let count = coder.compress(block, thorough: true) {
                 stored.store(UInt32(count), at: 0)
-                stored.append(contentsOf: scratch[0..<count])
+                stored.append(contentsOf: coder.output[0..<count])
             } else {
                 stored.store(UInt32(block.count) | LZ4Blocks.storedFlag, at: 0)
                 stored.append(contentsOf: block)
@@ -59,24 +61,59 @@ struct SpooledCompressor {
     }
 }
 
-/// Estimates how LZ4 would do on a stream, from one block of 64 KiB in every mebibyte.
-struct CompressionSampler {
+/// Compresses blocks one after another.
+struct BlockCoder {
+    let codec: ChunkCodec
+    /// What the last call made, in front.
+    private(set) var output: [UInt8] = []
+    private var scratch: [UInt8] = []
+
+    init(codec: ChunkCodec) {
+        self.codec = codec
+    }
+
+    /// The length of a block's payload, in the front of ``output``; nil when it does not shrink.
+    mutating func compress(_ block: [UInt8], thorough: Bool) -> Int? {
+        if output.count < block.count { output = [UInt8](repeating: 0, count: block.count) }
+        if codec == .planes, scratch.count < block.count {
+            scratch = [UInt8](repeating: 0, count: block.count)
+        }
+        return unsafe block.withUnsafeBytes { input in
+            unsafe output.withUnsafeMutableBytes { output in
+                guard codec == .planes else {
+                    return unsafe LZ4Blocks.compress(input, into: output, thorough: thorough)
+                }
+                return unsafe scratch.withUnsafeMutableBytes { scratch in
+                    unsafe PlaneBlocks.compress(input, into: output, scratch: scratch, thorough: thorough)
+                }
+            }
+        }
+    }
+}
+
+/// Estimates how a codec would do on a stream, from one block of 64 KiB in every mebibyte.
+package struct CompressionSampler {
     private static let sampleSize = 64 << 10
     private static let period = 1 << 20
 
+    private var coder: BlockCoder
     private var position = 0
     private var sample: [UInt8] = []
     private var rawBytes = 0
     private var compressedBytes = 0
 
+    package init(codec: ChunkCodec) {
+        coder = BlockCoder(codec: codec)
+    }
+
     /// Compressed over raw bytes of the samples; nil before anything was added.
-    var ratio: Double? {
+    package var ratio: Double? {
         var copy = self
         copy.finishSample()
         return copy.rawBytes == 0 ? nil : Double(copy.compressedBytes) / Double(copy.rawBytes)
     }
 
-    mutating func add(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func add(_ bytes: UnsafeRawBufferPointer) {
         var start = 0
         while start < bytes.count {
             let phase = position % Self.period
@@ -93,21 +130,9 @@ struct CompressionSampler {
 
     private mutating func finishSample() {
         guard !sample.isEmpty else { return }
-        var scratch = [UInt8](repeating: 0, count: sample.count)
-        let count = LZ4Blocks.compressedCount(of: sample, scratch: &scratch, thorough: false)
+        let count = coder.compress(sample, thorough: false)
         rawBytes += sample.count
         compressedBytes += count ?? sample.count
         sample.removeAll(keepingCapacity: true)
-    }
-}
-
-extension LZ4Blocks {
-    /// Compresses an array into the front of `scratch`; nil when it does not shrink.
-    static func compressedCount(of bytes: [UInt8], scratch: inout [UInt8], thorough: Bool) -> Int? {
-        unsafe bytes.withUnsafeBytes { input in
-            unsafe scratch.withUnsafeMutableBytes { output in
-                unsafe compress(input, into: output, thorough: thorough)
-            }
-        }
     }
 }

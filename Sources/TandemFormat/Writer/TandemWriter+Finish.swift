@@ -36,6 +36,7 @@ extension TandemWriter {
         header.requiredFeatures = tensors.reduce(manifest.requiredFeatures) {
             $0.union($1.encoding.requiredFeatures)
         }
+        for chunk in chunks { header.requiredFeatures.formUnion(chunk.codec.requiredFeatures) }
         header.stringTable = try section(strings)
         header.chunkTable = try section(chunkTable)
         header.tensorTable = try section(tensorTable)

@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What a writer does with the bytes of a chunk.
-public enum CodecChoice: Sendable {
+public enum CodecChoice: Sendable, Equatable {
     /// Store as they are: usable in place.
     case raw
     /// LZ4 when that saves at least 10 %, else as they are.
     case lz4IfSmaller
+    /// Bit planes with LZ4 when these take at most this part of the bytes, else as they are.
+    case planesIfAtMost(Double)
+
+    /// The codec that is tried, and the part of the bytes that it may take at most.
+    var attempt: (codec: ChunkCodec, limit: Double)? {
+        switch self {
+        case .raw: nil
+        case .lz4IfSmaller: (.lz4, 0.9)
+        case .planesIfAtMost(let limit): (.planes, limit)
+        }
+    }
 }
 
 /// Writes a `.tandem` file, chunk by chunk.
@@ -65,14 +76,19 @@ public final class TandemWriter {
     /// Bytes written so far.
     public var bytesWritten: Int { output.count }
 
-    /// How LZ4 would do on a chunk: compressed over raw bytes, measured on samples of the chunk (on all of it
-    /// for `lz4IfSmaller`). Nil when the chunk does not exist.
-    public func measuredLZ4Ratio(ofChunk index: Int) -> Double? {
+    /// How a codec would do on a chunk, or does: bit planes with LZ4 on tensors, LZ4 on blobs. Compressed over raw bytes,
+    /// measured on samples of a raw chunk and on all of another. Nil when the chunk does not exist.
+    public func measuredRatio(ofChunk index: Int) -> Double? {
         ratios.indices.contains(index) ? ratios[index] : nil
     }
 
     /// Starts a chunk; tensors follow.
     public func beginChunk(name: String, codec: CodecChoice = .raw) throws(FormatError) {
+        try begin(name: name, codec: codec, probe: .planes)
+    }
+
+    /// - Parameter probe: the codec whose ratio is sampled when none is tried.
+    private func begin(name: String, codec: CodecChoice, probe: ChunkCodec) throws(FormatError) {
         try requireOpen()
         guard chunk == nil else { throw .misuse("beginChunk('\(name)') before endChunk()") }
         try checkName(name, kind: "chunk")
@@ -81,7 +97,9 @@ public final class TandemWriter {
             throw .misuse("more than \(FormatLimits.maximumRecords) chunks")
         }
         try output.pad(to: FormatLimits.pageAlignment)
-        chunk = OpenChunk(name: name, codec: codec, offset: output.count, firstTensor: tensors.count)
+        chunk = OpenChunk(
+            name: name, codec: codec, offset: output.count, firstTensor: tensors.count,
+            sampler: CompressionSampler(codec: probe))
     }
 
     /// Ends a chunk and decides its codec.
@@ -96,13 +114,14 @@ public final class TandemWriter {
         var codec = ChunkCodec.raw
         var checksum = open.hash.digest()
         var ratio = open.sampler.ratio
-        if open.codec == .lz4IfSmaller {
-            let compressor = SpooledCompressor(output: output, offset: open.offset, rawLength: rawLength)
+        if let attempt = open.codec.attempt {
+            let compressor = SpooledCompressor(
+                output: output, offset: open.offset, rawLength: rawLength, codec: attempt.codec)
             let size = try compressor.measure()
             ratio = Double(size) / Double(rawLength)
-            if size <= rawLength - rawLength / 10 {
+            if Double(size) <= attempt.limit * Double(rawLength) {
                 checksum = try compressor.compress()
-                codec = .lz4
+                codec = attempt.codec
             }
         }
         let descriptor = ChunkDescriptor(
@@ -122,7 +141,7 @@ public final class TandemWriter {
     public func addBlob(name: String, bytes: UnsafeRawBufferPointer, codec: CodecChoice) throws(FormatError)
         -> Int
     {
-        try beginChunk(name: name, codec: codec)
+        try begin(name: name, codec: codec, probe: .lz4)
         try unsafe appendToChunk(bytes)
         try endChunk()
         return chunks.count - 1
@@ -154,7 +173,7 @@ public final class TandemWriter {
     /// Appends bytes to the open chunk, its checksum and its compression sample.
     func appendToChunk(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {
         unsafe chunk?.hash.update(bytes)
-        unsafe chunk?.sampler.add(bytes)
+        if chunk?.codec.attempt == nil { unsafe chunk?.sampler.add(bytes) }
         try unsafe output.write(bytes)
     }
 }
@@ -165,6 +184,6 @@ struct OpenChunk {
     let codec: CodecChoice
     let offset: Int
     let firstTensor: Int
+    var sampler: CompressionSampler
     var hash = XXH64()
-    var sampler = CompressionSampler()
 }

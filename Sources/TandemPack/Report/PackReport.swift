@@ -50,13 +50,14 @@ public struct PackReport: Sendable {
         /// Why it has its codec.
         public let reason: String
 
-        /// - Parameter lz4Ratio: what LZ4 would make of the chunk, when the writer measured it.
-        init(_ chunk: ChunkDescriptor, lz4Ratio: Double?) {
+        /// - Parameter ratio: what the codec for such chunks would make of it, when the writer measured it.
+        init(_ chunk: ChunkDescriptor, ratio: Double?) {
             name = chunk.name
             codec = chunk.codec
             storedLength = chunk.storedLength
             rawLength = chunk.rawLength
-            let saving = lz4Ratio.map { ", LZ4 would save \(Int(((1 - $0) * 100).rounded())) %" } ?? ""
+            let name = chunk.tensors.isEmpty ? "LZ4" : "bit planes"
+            let saving = ratio.map { ", \(name) would save \(Int(((1 - $0) * 100).rounded())) %" } ?? ""
             reason = chunk.codec == .raw ? chunk.codecReason + saving : chunk.codecReason
         }
     }
@@ -68,9 +69,14 @@ extension ChunkDescriptor {
         switch (codec, tensors.isEmpty) {
         case (.raw, false): "used in place from the mapping"
         case (.raw, true): "LZ4 saves less than 10 %"
-        case (.lz4, _): "LZ4 saves \((rawLength - storedLength) * 100 / max(rawLength, 1)) %"
+        case (.lz4, _): "LZ4 saves \(savedPercent) %"
+        case (.planes, _): "bit planes save \(savedPercent) % of what storage has to read"
         }
     }
+}
+
+extension ChunkDescriptor {
+    private var savedPercent: Int { (rawLength - storedLength) * 100 / max(rawLength, 1) }
 }
 
 extension PackReport.Tensor {

@@ -11,6 +11,7 @@
 // machine.
 
 #include "tandem_kernels.h"
+#include "tandem_planes.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -339,6 +340,30 @@ static void compare_helpers(void) {
     }
 }
 
+// Every way of joining bit planes gives back what was split.
+static void compare_planes(void) {
+    for (size_t n = 0; n <= 1032; n += n < 600 ? 8 : 48) {
+        uint8_t *bytes = allocate(n), *planes = allocate(n), *joined = allocate(n);
+        for (size_t i = 0; i < n; i++) bytes[i] = (uint8_t)random_u32();
+        tk_planes_split(bytes, n, planes);
+        add_to_digest(planes, n);
+        const uint8_t *list[8];
+        for (size_t p = 0; p < 8; p++) list[p] = planes + p * (n / 8);
+        for (int way = 0; way < tk_planes_ways(); way++) {
+            memset(joined, 0x55, n);
+            tk_planes_join_by(way, list, n, joined);
+            checks++;
+            if (n > 0 && memcmp(joined, bytes, n) != 0) {
+                printf("FAIL planes of %zu bytes joined by %s\n", n, tk_planes_way_name(way));
+                failures++;
+            }
+        }
+        free(bytes);
+        free(planes);
+        free(joined);
+    }
+}
+
 int main(int argc, char **argv) {
     const tk_kernels *scalar = tk_isa_named("scalar");
     for (int i = 1; i < argc; i++) {
@@ -357,6 +382,7 @@ int main(int argc, char **argv) {
         digest = 0xcbf29ce484222325u;
         compare(scalar, table);
         compare_helpers();
+        compare_planes();
         printf("%-14s %ld comparisons with scalar, %ld differences, digest %016llx\n", table->name,
                checks - before, failures - failed, (unsigned long long)digest);
     }

@@ -15,6 +15,18 @@ final class ResidencyFixture: Sendable {
         case layers
         /// The same, compressed where that pays.
         case compressedLayers
+        /// The same, as bit planes.
+        case planeLayers
+
+        var areCompressed: Bool { codec != .raw }
+
+        fileprivate var codec: CodecChoice {
+            switch self {
+            case .models, .layers: .raw
+            case .compressedLayers: .lz4IfSmaller
+            case .planeLayers: .planesIfAtMost(1)
+            }
+        }
     }
 
     let path: String
@@ -29,7 +41,7 @@ final class ResidencyFixture: Sendable {
         if chunks == .models {
             try model.write(to: path)
         } else {
-            try model.writeLayers(to: path, codec: chunks == .layers ? .raw : .lz4IfSmaller)
+            try model.writeLayers(to: path, codec: chunks.codec)
         }
     }
 
