@@ -13,6 +13,7 @@ let package = Package(
         .library(name: "Tandem", targets: ["Tandem"]),
         .library(name: "TandemFormat", targets: ["TandemFormat"]),
         .library(name: "TandemTokenizer", targets: ["TandemTokenizer"]),
+        .library(name: "TandemGrammar", targets: ["TandemGrammar"]),
         .library(name: "TandemJSON", targets: ["TandemJSON"]),
         .library(name: "TandemPack", targets: ["TandemPack"]),
         .library(name: "tandem-c", type: .dynamic, targets: ["CTandem", "CTandemHeader"]),
@@ -29,6 +30,7 @@ let package = Package(
         // Leaves.
         .target(name: "TandemJSON", swiftSettings: swiftSettings),
         .target(name: "TandemTokenizer", dependencies: ["TandemJSON"], swiftSettings: swiftSettings),
+        .target(name: "TandemGrammar", dependencies: ["TandemJSON"], swiftSettings: swiftSettings),
 
         // Container, packer, engine.
         .target(
@@ -67,6 +69,9 @@ let package = Package(
         // Tests.
         .testTarget(
             name: "TandemJSONTests", dependencies: ["TandemJSON"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "TandemGrammarTests", dependencies: ["TandemGrammar", "TandemJSON"],
+            swiftSettings: swiftSettings),
         .testTarget(
             name: "CTandemKernelsTests", dependencies: ["CTandemKernels"], exclude: ["cross"],
             swiftSettings: swiftSettings),

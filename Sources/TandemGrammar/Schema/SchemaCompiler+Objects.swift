@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import TandemJSON
+
+extension SchemaCompiler {
+    /// Objects: the properties in the schema's order, then further ones.
+    mutating func object(_ facts: SchemaFacts) throws(GrammarError) -> Expression {
+        if !facts.mentioned.contains(.object) { return builtIn("object") }
+        var properties = facts.properties
+        for name in facts.required where !properties.contains(where: { $0.key == name }) {
+            properties.append((name, facts.additional ?? []))
+        }
+        let isOpen = facts.additional != nil || properties.isEmpty && !facts.isClosed
+        let further = isOpen ? facts.additional ?? [] : nil
+        try checkCounts(facts, properties.count, isOpen: isOpen)
+        var known = Set<String>()
+        for property in properties { known.insert(property.key) }
+
+        // From the last to the first: what may follow when nothing has been written yet, and when something has.
+        var first = Expression.empty
+        var later = Expression.empty
+        if let further {
+            let member = Expression.sequence([
+                unknownKey(known), colon, .rule(try rule(for: further)), builtIn("space"),
+            ])
+            later = .rule(set.add("\(facts.pointer)/…", .any(.sequence([comma, member]))))
+            first = .optional(.sequence([member, later]))
+        }
+        for property in properties.reversed() {
+            let place = JSONPointer.child(JSONPointer.child(facts.pointer, "properties"), property.key)
+            let member = Expression.sequence([
+                key(property.key), colon, .rule(try rule(for: property.schemas)), builtIn("space"),
+            ])
+            let leading = Expression.sequence([member, later])
+            let following = Expression.sequence([comma, member, later])
+            if facts.required.contains(property.key) {
+                first = .rule(set.add(place, leading))
+                later = .rule(set.add(place, following))
+            } else {
+                first = .rule(set.add(place, .choice([leading, first])))
+                later = .rule(set.add(place, .choice([following, later])))
+            }
+        }
+        return braced("{", first, "}")
+    }
+
+    private func checkCounts(_ facts: SchemaFacts, _ count: Int, isOpen: Bool) throws(GrammarError) {
+        guard facts.minProperties <= facts.required.count else {
+            throw .unsupportedSchema(
+                pointer: JSONPointer.child(facts.pointer, "minProperties"),
+                problem: "more properties than are required cannot be enforced")
+        }
+        if let most = facts.maxProperties, isOpen || count > most {
+            throw .unsupportedSchema(
+                pointer: JSONPointer.child(facts.pointer, "maxProperties"),
+                problem: "fewer properties than are known cannot be enforced")
+        }
+    }
+
+    /// A key other than the known ones: it leaves the tree of these at some character, or ends within it.
+    private mutating func unknownKey(_ known: Set<String>) -> Expression {
+        var root = KeyTree()
+        for name in known { root.insert(Array(name.unicodeScalars.map(\.value))[...]) }
+        let rest = Expression.any(builtIn("character"))
+        return .sequence([.text("\""), unknownRest(root, rest, isStart: true), .text("\"")])
+    }
+
+    private mutating func unknownRest(_ tree: KeyTree, _ rest: Expression, isStart: Bool) -> Expression {
+        var parts: [Expression] = []
+        if !tree.isEnd && !isStart { parts.append(.empty) }
+        let children = tree.children.sorted { $0.key < $1.key }
+        let others = ScalarSet(children.map { $0.key...$0.key }).inverted.subtracting(JSONText.mustEscape)
+        parts.append(.sequence([.scalar(others), rest]))
+        for (value, child) in children {
+            let character = JSONText.character(of: ScalarSet([value...value]))
+            // A rule of its own: keys may be long.
+            let inside = set.add("key", unknownRest(child, rest, isStart: false))
+            parts.append(.sequence([character, .rule(inside)]))
+        }
+        return .choice(parts)
+    }
+}
+
+/// Keys by their characters.
+private struct KeyTree {
+    var children: [UInt32: KeyTree] = [:]
+    var isEnd = false
+
+    mutating func insert(_ key: ArraySlice<UInt32>) {
+        guard let first = key.first else {
+            isEnd = true
+            return
+        }
+        children[first, default: KeyTree()].insert(key.dropFirst())
+    }
+}
