@@ -49,8 +49,10 @@ let package = Package(
         .target(
             name: "CTandemHeader", path: "Sources/CTandem", sources: ["abi.c"], publicHeadersPath: "include"),
         .target(
-            name: "CTandem", dependencies: ["CTandemHeader", "Tandem", "TandemFormat"],
-            path: "Sources/CTandem", exclude: ["abi.c", "include"], swiftSettings: swiftSettings),
+            name: "CTandem",
+            dependencies: ["CTandemHeader", "Tandem", "TandemFormat", "TandemJSON", "TandemTokenizer"],
+            path: "Sources/CTandem", exclude: ["abi.c", "include", "tandem.symbols"],
+            swiftSettings: swiftSettings),
 
         // Tools.
         .executableTarget(
@@ -94,6 +96,7 @@ let package = Package(
         .testTarget(
             name: "CTandemTests",
             dependencies: ["CTandem", "CTandemHeader", "Tandem", "TandemFormat", "TandemJSON"],
+            exclude: ["abuse"],
             // Every other expression is a call of C: no strict memory safety here.
             swiftSettings: [
                 .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("InternalImportsByDefault"),

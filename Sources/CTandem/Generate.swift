@@ -44,6 +44,7 @@ private struct GenerateCall {
     private let tokens: UnsafeMutablePointer<Int32>?
     private let tokenCapacity: Int
     private let onText: tandem_text_function?
+    private let onToken: tandem_token_function?
     private let userData: UnsafeMutableRawPointer?
     private let result: UnsafeMutablePointer<tandem_result>?
     /// Bytes at `result`.
@@ -53,7 +54,9 @@ private struct GenerateCall {
         options pointer: UnsafePointer<tandem_generate_options>?, onText: tandem_text_function?,
         userData: UnsafeMutableRawPointer?, result: UnsafeMutablePointer<tandem_result>?
     ) throws(CallError) {
-        let given = try unsafe readOptions(at: pointer, default: tandem_generate_options(), name: "options")
+        let given = try unsafe readOptions(
+            at: pointer, default: tandem_generate_options(), first: FirstSize.generateOptions, name: "options"
+        )
         parameters = try unsafe generateParameters(given)
         unsafe tokens = given.tokens
         tokenCapacity = unsafe given.token_capacity
@@ -63,9 +66,11 @@ private struct GenerateCall {
         var size = 0
         if let result = unsafe result {
             size = unsafe UnsafeRawPointer(result).loadUnaligned(as: Int.self)
-            try checkSize(size, known: MemoryLayout<tandem_result>.size, name: "result")
+            try checkSize(
+                size, first: FirstSize.result, known: MemoryLayout<tandem_result>.size, name: "result")
         }
         unsafe self.onText = unsafe onText
+        unsafe onToken = unsafe given.on_token
         unsafe self.userData = unsafe userData
         unsafe self.result = unsafe result
         resultSize = size
@@ -78,7 +83,7 @@ private struct GenerateCall {
                 return try target.session.generate(
                     tokens: prompt, parameters: parameters, cancellation: cancellation
                 ) { delta in
-                    if isStopped || show(delta.text) { return }
+                    if isStopped || show(delta) { return }
                     isStopped = true
                     cancellation.cancel()
                 }
@@ -87,12 +92,19 @@ private struct GenerateCall {
             }
         }
         store(outcome, isStopped: isStopped)
+        target.log.write(TANDEM_LOG_DEBUG, summary(outcome))
     }
 
-    /// Hands a piece of text to the caller; returns whether it wants more.
-    private func show(_ text: String) -> Bool {
-        guard let onText = unsafe onText else { return true }
-        return unsafe text.withCString { unsafe onText(userData, $0, text.utf8.count) } == 0
+    /// Hands tokens and their text to the caller; returns whether it wants more.
+    private func show(_ delta: GenerationDelta) -> Bool {
+        if let onToken = unsafe onToken {
+            for token in delta.tokens {
+                let answer = unsafe token.withCToken { unsafe onToken(userData, $0) }
+                if answer != 0 { return false }
+            }
+        }
+        guard let onText = unsafe onText, !delta.text.isEmpty else { return true }
+        return unsafe delta.text.withCString { unsafe onText(userData, $0, delta.text.utf8.count) } == 0
     }
 
     private func store(_ outcome: GenerationResult, isStopped: Bool) {
@@ -106,6 +118,13 @@ private struct GenerateCall {
         if isStopped { figures.finish_reason = TANDEM_FINISH_CANCELLED }
         unsafe writeResult(figures, size: resultSize, at: result)
     }
+}
+
+private func summary(_ outcome: GenerationResult) -> String {
+    let usage = outcome.usage
+    return "generation ended (\(outcome.finishReason.rawValue)): prompt of \(usage.promptTokens) tokens,"
+        + " \(usage.cachedPromptTokens) of them cached; \(usage.completionTokens) generated in"
+        + " \(Int(outcome.timings.predictedSeconds * 1000)) ms"
 }
 
 extension tandem_result {

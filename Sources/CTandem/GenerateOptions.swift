@@ -9,6 +9,7 @@ private let maximumStopCount = 256
 func generateParameters(_ given: tandem_generate_options) throws(CallError) -> GenerateParameters {
     let mode = try decodingMode(unsafe given.mode)
     let stop = try unsafe stopTexts(given.stop, count: given.stop_count)
+    let logprobs = try unsafe logprobCount(given)
     do throws(TandemError) {
         let sampling = try unsafe SamplingParameters(
             temperature: given.temperature, topK: Int(given.top_k), topP: given.top_p == 0 ? 1 : given.top_p,
@@ -20,10 +21,17 @@ func generateParameters(_ given: tandem_generate_options) throws(CallError) -> G
             maxTokens: given.max_tokens == 0 ? nil : Int(given.max_tokens), mode: mode,
             draftMax: given.draft_max == 0 ? nil : Int(given.draft_max),
             draftMin: given.draft_min == 0 ? nil : Int(given.draft_min), sampling: sampling, stop: stop,
-            ignoreEndTokens: given.ignore_end_tokens != 0)
+            ignoreEndTokens: given.ignore_end_tokens != 0, logprobs: logprobs)
     } catch {
         throw CallError(error)
     }
+}
+
+private func logprobCount(_ given: tandem_generate_options) throws(CallError) -> Int? {
+    let (wanted, count) = unsafe (given.logprobs != 0, given.top_logprobs)
+    if wanted { return Int(count) }
+    guard count == 0 else { throw .invalidArgument("top_logprobs is \(count), but logprobs is not set") }
+    return nil
 }
 
 private func decodingMode(_ mode: Int32) throws(CallError) -> DecodingMode? {

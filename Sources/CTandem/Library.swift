@@ -37,6 +37,7 @@ private func statusText(_ status: Int32) -> StaticString {
     case TANDEM_ERROR_BUSY: "the session is generating"
     case TANDEM_ERROR_NOT_RUNNING: "no generation is running"
     case TANDEM_ERROR_INTERNAL: "fault of the library"
+    case TANDEM_ERROR_FORKED: "made before this process was forked"
     default: "unknown status"
     }
 }

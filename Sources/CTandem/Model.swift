@@ -15,14 +15,11 @@ public func tandem_model_load(
     do throws(CallError) {
         guard let model = unsafe model else { throw .invalidArgument("model is NULL") }
         let path = try unsafe checkedPath(path)
-        let options = try unsafe loadOptions(options)
-        let loaded: TandemModel
-        do throws(TandemError) {
-            loaded = try TandemModel.load(from: path, options: options)
-        } catch {
-            throw CallError(error)
-        }
-        unsafe model.pointee = try HandleTable.insert(.model(ModelHandle(model: loaded)))
+        let given = try unsafe readOptions(
+            at: options, default: tandem_load_options(), first: FirstSize.loadOptions, name: "options")
+        let log = try unsafe callLog(given)
+        let loaded = try unsafe load(path, given, log)
+        unsafe model.pointee = try HandleTable.insert(.model(ModelHandle(model: loaded, log: log)))
         unsafe copyText("", to: errorText, capacity: errorCapacity)
         return TANDEM_OK
     } catch {
@@ -34,18 +31,24 @@ public func tandem_model_load(
 @c @implementation
 public func tandem_model_free(_ model: OpaquePointer?) -> Int32 {
     if unsafe model == nil { return TANDEM_OK }
-    return unsafe HandleTable.removeModel(model) == nil ? TANDEM_ERROR_INVALID_HANDLE : TANDEM_OK
+    do throws(CallError) {
+        let target = try unsafe HandleTable.removeModel(model)
+        target.log.write(TANDEM_LOG_INFO, "model freed")
+        return TANDEM_OK
+    } catch {
+        return error.statusOfFree
+    }
 }
 
 @c @implementation
 public func tandem_model_last_error(
     _ model: OpaquePointer?, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int
 ) -> Int {
-    guard let target = unsafe HandleTable.model(model) else {
-        unsafe copyText("", to: buffer, capacity: capacity)
-        return 0
+    do throws(CallError) {
+        return try unsafe HandleTable.model(model).lastError.copy(to: buffer, capacity: capacity)
+    } catch {
+        return unsafe copyText(error.lastErrorText, to: buffer, capacity: capacity)
     }
-    return unsafe target.lastError.copy(to: buffer, capacity: capacity)
 }
 
 private func checkedPath(_ pointer: UnsafePointer<CChar>?) throws(CallError) -> String {
@@ -57,8 +60,43 @@ private func checkedPath(_ pointer: UnsafePointer<CChar>?) throws(CallError) -> 
     return try unsafe checkedText(at: pointer, length: length, name: "path")
 }
 
-private func loadOptions(_ pointer: UnsafePointer<tandem_load_options>?) throws(CallError) -> LoadOptions {
-    let given = try unsafe readOptions(at: pointer, default: tandem_load_options(), name: "options")
+private func load(_ path: String, _ given: tandem_load_options, _ log: CallLog) throws(CallError)
+    -> TandemModel
+{
+    do throws(CallError) {
+        let options = try unsafe loadOptions(given)
+        do throws(TandemError) {
+            let model = try TandemModel.load(from: path, options: options)
+            log.write(TANDEM_LOG_INFO, "loaded '\(path)': \(summary(of: model))")
+            return model
+        } catch {
+            throw CallError(error)
+        }
+    } catch {
+        log.write(failure: error, of: "tandem_model_load")
+        throw error
+    }
+}
+
+private func summary(of model: TandemModel) -> String {
+    let plan = model.memoryPlan
+    var text = "\(model.manifest.kind.rawValue), \(model.threadCount) threads, \(model.instructionSet), "
+    text += "weights \(plan.residency.rawValue), \(plan.totalBytes >> 20) MiB planned"
+    if plan.passBytes > 0 { text += ", \(plan.passBytes >> 20) MiB read from the file in every pass" }
+    return text
+}
+
+private func callLog(_ given: tandem_load_options) throws(CallError) -> CallLog {
+    let level = unsafe given.log_level
+    guard (0...TANDEM_LOG_DEBUG).contains(level) else {
+        throw CallError(TANDEM_ERROR_UNSUPPORTED, "log_level is \(level), which is no TANDEM_LOG_ value")
+    }
+    return unsafe CallLog(
+        function: given.on_log, userData: given.log_user_data,
+        lastLevel: level == 0 ? TANDEM_LOG_INFO : level)
+}
+
+private func loadOptions(_ given: tandem_load_options) throws(CallError) -> LoadOptions {
     let verification: LoadOptions.Verification
     switch unsafe given.verification {
     case TANDEM_VERIFY_FULL: verification = .full
@@ -71,12 +109,22 @@ private func loadOptions(_ pointer: UnsafePointer<tandem_load_options>?) throws(
     if let name = unsafe given.instruction_set {
         instructionSet = try unsafe checkedText(at: name, length: strnlen(name, 64), name: "instruction_set")
     }
+    let session = try unsafe sessionOptions(given.session, name: "session")
     do throws(TandemError) {
-        let threads = unsafe given.threads
+        let (threads, sessions) = unsafe (given.threads, given.session_count)
         return try LoadOptions(
             threadCount: threads == 0 ? nil : Int(threads), instructionSet: instructionSet,
-            verification: verification)
+            verification: verification, memory: memoryBudget(unsafe given.memory_bytes), session: session,
+            sessionCount: sessions == 0 ? 1 : Int(sessions))
     } catch {
         throw CallError(error)
+    }
+}
+
+private func memoryBudget(_ bytes: UInt64) -> MemoryBudget {
+    switch bytes {
+    case 0: .automatic
+    case TANDEM_MEMORY_MAPPED: .mapped
+    default: .bytes(Int(clamping: bytes))
     }
 }

@@ -10,25 +10,32 @@ public func tandem_session_create(
     _ session: UnsafeMutablePointer<OpaquePointer?>?
 ) -> Int32 {
     unsafe session?.pointee = nil
-    return unsafe ModelHandle.call(model) { model throws(CallError) in
+    return unsafe ModelHandle.call(model) { target throws(CallError) in
         guard let session = unsafe session else { throw .invalidArgument("session is NULL") }
-        let options = try unsafe sessionOptions(options)
+        let options = try unsafe sessionOptions(options, name: "options")
         let created: Session
         do throws(TandemError) {
-            created = try model.makeSession(options: options)
+            created = try target.model.makeSession(options: options)
         } catch {
             throw CallError(error)
         }
-        unsafe session.pointee = try HandleTable.insert(.session(SessionHandle(session: created)))
+        unsafe session.pointee = try HandleTable.insert(
+            .session(SessionHandle(session: created, log: target.log)))
+        target.log.write(TANDEM_LOG_DEBUG, "session made: context of \(created.contextSize) tokens")
     }
 }
 
 @c @implementation
 public func tandem_session_free(_ session: OpaquePointer?) -> Int32 {
     if unsafe session == nil { return TANDEM_OK }
-    guard let target = unsafe HandleTable.removeSession(session) else { return TANDEM_ERROR_INVALID_HANDLE }
-    target.markFreed()
-    return TANDEM_OK
+    do throws(CallError) {
+        let target = try unsafe HandleTable.removeSession(session)
+        target.markFreed()
+        target.log.write(TANDEM_LOG_DEBUG, "session freed")
+        return TANDEM_OK
+    } catch {
+        return error.statusOfFree
+    }
 }
 
 @c @implementation
@@ -55,17 +62,19 @@ public func tandem_session_cancel(_ session: OpaquePointer?) -> Int32 {
 public func tandem_session_last_error(
     _ session: OpaquePointer?, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int
 ) -> Int {
-    guard let target = unsafe HandleTable.session(session) else {
-        unsafe copyText("", to: buffer, capacity: capacity)
-        return 0
+    do throws(CallError) {
+        return try unsafe HandleTable.session(session).lastError.copy(to: buffer, capacity: capacity)
+    } catch {
+        return unsafe copyText(error.lastErrorText, to: buffer, capacity: capacity)
     }
-    return unsafe target.lastError.copy(to: buffer, capacity: capacity)
 }
 
-private func sessionOptions(_ pointer: UnsafePointer<tandem_session_options>?) throws(CallError)
-    -> SessionOptions
-{
-    let given = try unsafe readOptions(at: pointer, default: tandem_session_options(), name: "options")
+/// The engine's options for those of the caller; the defaults for NULL.
+func sessionOptions(
+    _ pointer: UnsafePointer<tandem_session_options>?, name: String
+) throws(CallError) -> SessionOptions {
+    let given = try unsafe readOptions(
+        at: pointer, default: tandem_session_options(), first: FirstSize.sessionOptions, name: name)
     let cache: KeyValueType
     switch given.cache_type {
     case TANDEM_CACHE_DEFAULT, TANDEM_CACHE_F16: cache = .f16

@@ -15,13 +15,17 @@ import Testing
             ("tandem_session_create", tandem_session_create), ("tandem_session_free", tandem_session_free),
             ("tandem_session_reset", tandem_session_reset), ("tandem_session_cancel", tandem_session_cancel),
             ("tandem_session_last_error", tandem_session_last_error), ("tandem_generate", tandem_generate),
-            ("tandem_generate_tokens", tandem_generate_tokens),
+            ("tandem_generate_tokens", tandem_generate_tokens), ("tandem_chat_prompt", tandem_chat_prompt),
+            ("tandem_chat_tokens", tandem_chat_tokens),
         ]
     }
 
-    private static func headerLines() throws -> [String] {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    private static var root: URL {
+        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
+    }
+
+    private static func headerLines() throws -> [String] {
         let header = root.appending(path: "Sources/CTandem/include/tandem.h")
         return try String(contentsOf: header, encoding: .utf8).components(separatedBy: "\n")
             .filter { !$0.trimmingCharacters(in: .whitespaces).hasPrefix("//") }
@@ -33,6 +37,15 @@ import Testing
             .filter { $0 != "int32_t" && $0 != "sizeof" }
         #expect(Set(declared) == Set(Self.functions.map(\.name)))
         #expect(declared.count == Self.functions.count)
+    }
+
+    @Test func theListOfSymbolsIsThatOfTheHeader() throws {
+        let list = Self.root.appending(path: "Sources/CTandem/tandem.symbols")
+        let lines = try String(contentsOf: list, encoding: .utf8).components(separatedBy: "\n")
+            .filter { !$0.isEmpty && !$0.hasPrefix("#") }
+        let names = lines.compactMap { $0.wholeMatch(of: /(tandem_\w+) 1\.\d+/)?.output.1 }.map(String.init)
+        #expect(names.count == lines.count)
+        #expect(names == Self.functions.map(\.name).sorted())
     }
 
     @Test func everyNameHasThePrefix() throws {
@@ -54,11 +67,11 @@ import Testing
 
     @Test func everyStatusHasATextOfItsOwn() throws {
         var texts: Set<String> = []
-        for status in TANDEM_OK...TANDEM_ERROR_INTERNAL {
+        for status in TANDEM_OK...TANDEM_ERROR_FORKED {
             texts.insert(String(cString: try #require(tandem_status_text(status))))
         }
-        #expect(texts.count == Int(TANDEM_ERROR_INTERNAL) + 1)
-        for status in [-1, TANDEM_ERROR_INTERNAL + 1, .max, .min] {
+        #expect(texts.count == Int(TANDEM_ERROR_FORKED) + 1)
+        for status in [-1, TANDEM_ERROR_FORKED + 1, .max, .min] {
             #expect(String(cString: try #require(tandem_status_text(status))) == "unknown status")
         }
     }

@@ -96,6 +96,47 @@ import Testing
         #expect(outcome.1.contains("options.size is \(UInt(bitPattern: size))"))
     }
 
+    /// A program compiled with version 1.0 of the header passes smaller structs; what follows them is not read.
+    @Test func structsOfVersionOneAreTaken() throws {
+        var load = tandem_load_options()
+        (load.size, load.threads, load.memory_bytes, load.session_count) = (24, 1, 1, -5)
+        var model: OpaquePointer?
+        let path = try ModelFile.shared.get().path
+        try #require(tandem_model_load(path, &load, &model, nil, 0) == TANDEM_OK)
+        let session = try makeSession(model)
+        var options = generateOptions(maxTokens: 4)
+        (options.size, options.logprobs, options.top_logprobs) = (104, 0, 99)
+        #expect(tandem_generate(session, "a", 1, &options, nil, nil, nil) == TANDEM_OK)
+        options.size = 120
+        #expect(tandem_generate(session, "a", 1, &options, nil, nil, nil) == TANDEM_ERROR_INVALID_ARGUMENT)
+        #expect(tandem_session_free(session) == TANDEM_OK)
+        #expect(tandem_model_free(model) == TANDEM_OK)
+    }
+
+    @Test func budgetsAreKeptOrRefused() throws {
+        var options = tandem_load_options()
+        (options.size, options.threads) = (MemoryLayout<tandem_load_options>.size, 1)
+        let path = try ModelFile.shared.get().path
+        options.memory_bytes = 1
+        let tooSmall = refusal(path, &options)
+        #expect(tooSmall.0 == TANDEM_ERROR_OUT_OF_MEMORY)
+        #expect(tooSmall.1.contains("at least"))
+        for (bytes, sessions) in [(TANDEM_MEMORY_MAPPED, 0), (1 << 30, 2)] as [(UInt64, Int32)] {
+            (options.memory_bytes, options.session_count) = (bytes, sessions)
+            var model: OpaquePointer?
+            try #require(tandem_model_load(path, &options, &model, nil, 0) == TANDEM_OK)
+            #expect(tandem_model_free(model) == TANDEM_OK)
+        }
+        options.session_count = 1025
+        #expect(refusal(path, &options).0 == TANDEM_ERROR_INVALID_ARGUMENT)
+        var session = tandem_session_options()
+        (options.session_count, session.size) = (0, 8)
+        withUnsafePointer(to: &session) { session in
+            options.session = session
+            #expect(refusal(path, &options).0 == TANDEM_ERROR_STRUCT_SIZE)
+        }
+    }
+
     @Test func newerOptionsAreTakenWhileTheyAreZero() throws {
         let path = try ModelFile.shared.get().path
         let known = MemoryLayout<tandem_load_options>.size

@@ -45,17 +45,21 @@ func checkedTokens(at pointer: UnsafePointer<Int32>?, count: Int, name: String) 
     return unsafe Array(UnsafeBufferPointer(start: pointer, count: count))
 }
 
-/// A copy of an options struct that may come from a program compiled with a newer header; `empty` when it is NULL.
+/// A copy of an options struct that may come from a program compiled with an older or a newer header; `empty` when it is
+/// NULL.
 ///
 /// `Options` begins with its size, has no padding, and is all zeros by default.
+///
+/// - Parameter first: the struct's size in version 1.0 of the interface; what came later may be missing.
 func readOptions<Options: BitwiseCopyable>(
-    at pointer: UnsafePointer<Options>?, default empty: Options, name: String
+    at pointer: UnsafePointer<Options>?, default empty: Options, first: Int, name: String
 ) throws(CallError) -> Options {
     guard let pointer = unsafe UnsafeRawPointer(pointer) else { return empty }
     let size = unsafe pointer.loadUnaligned(as: Int.self)
     let known = MemoryLayout<Options>.size
-    try checkSize(size, known: known, name: name)
-    for offset in known..<size where unsafe pointer.load(fromByteOffset: offset, as: UInt8.self) != 0 {
+    try checkSize(size, first: first, known: known, name: name)
+    for offset in known..<max(known, size)
+    where unsafe pointer.load(fromByteOffset: offset, as: UInt8.self) != 0 {
         throw CallError(
             TANDEM_ERROR_UNSUPPORTED,
             "\(name) sets an option at byte \(offset) that this version of the library does not know; leave it at zero"
@@ -63,7 +67,7 @@ func readOptions<Options: BitwiseCopyable>(
     }
     var copy = empty
     unsafe withUnsafeMutableBytes(of: &copy) {
-        unsafe $0.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: known))
+        unsafe $0.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: min(known, size)))
     }
     return copy
 }
@@ -81,12 +85,20 @@ func writeResult<Result: BitwiseCopyable>(
     }
 }
 
-/// Checks the `size` that a caller wrote into a struct.
-func checkSize(_ size: Int, known: Int, name: String) throws(CallError) {
-    guard (known...maximumStructSize).contains(size) else {
+/// Checks the `size` that a caller wrote into a struct: at least what it was in version 1.0 of the interface.
+func checkSize(_ size: Int, first: Int, known: Int, name: String) throws(CallError) {
+    guard (first...maximumStructSize).contains(size), size % MemoryLayout<Int>.alignment == 0 else {
         throw CallError(
             TANDEM_ERROR_STRUCT_SIZE,
             "\(name).size is \(UInt(bitPattern: size)), but must be sizeof(*\(name)), which is \(known) in this version;"
                 + " set it with the _INIT macro")
     }
+}
+
+/// Sizes of the structs of version 1.0, which programs compiled then pass.
+enum FirstSize {
+    static let loadOptions = 24
+    static let sessionOptions = 24
+    static let generateOptions = 104
+    static let result = 96
 }

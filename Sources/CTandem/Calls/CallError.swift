@@ -17,6 +17,20 @@ struct CallError: Error, Equatable {
     static func invalidArgument(_ text: String) -> CallError {
         CallError(TANDEM_ERROR_INVALID_ARGUMENT, text)
     }
+
+    static let invalidHandle = CallError(
+        TANDEM_ERROR_INVALID_HANDLE, "this is no handle of the right type, or one that was freed")
+
+    static let forked = CallError(
+        TANDEM_ERROR_FORKED, "the handle was made before this process was forked; load the file again")
+}
+
+extension CallError {
+    /// What a free function answers: in a forked child there is nothing to do.
+    var statusOfFree: Int32 { self == .forked ? TANDEM_OK : status }
+
+    /// The text of the last failure on a handle that cannot be looked at.
+    var lastErrorText: String { self == .forked ? text : "" }
 }
 
 extension CallError {
@@ -32,12 +46,12 @@ extension CallError {
         case .noTokenizer: TANDEM_ERROR_NO_TOKENIZER
         case .outOfMemory, .memoryBudgetTooSmall, .sessionExceedsBudget: TANDEM_ERROR_OUT_OF_MEMORY
         case .invalidParameter, .emptyPrompt, .chatTemplate: TANDEM_ERROR_INVALID_ARGUMENT
-        case .unknownInstructionSet, .modeUnavailable, .noChatTemplate, .forkedProcess:
-            TANDEM_ERROR_UNSUPPORTED
+        case .unknownInstructionSet, .modeUnavailable, .noChatTemplate: TANDEM_ERROR_UNSUPPORTED
+        case .forkedProcess: TANDEM_ERROR_FORKED
         case .promptTooLong: TANDEM_ERROR_PROMPT_TOO_LONG
         case .invalidToken: TANDEM_ERROR_INVALID_TOKEN
         case .sessionFile(let error): status(of: error)
-        case .sessionBusy: TANDEM_ERROR_BUSY
+        case .sessionBusy, .queueFull: TANDEM_ERROR_BUSY
         // A cancelled generation is a result, not an error.
         case .cancelled: TANDEM_ERROR_INTERNAL
         }

@@ -12,16 +12,15 @@ final class ErrorText: Sendable {
 
     /// Copies the text; returns its length.
     func copy(to buffer: UnsafeMutablePointer<CChar>?, capacity: Int) -> Int {
-        let text = text.withLock { $0 }
-        unsafe copyText(text, to: buffer, capacity: capacity)
-        return text.utf8.count
+        unsafe copyText(text.withLock { $0 }, to: buffer, capacity: capacity)
     }
 }
 
-/// Copies as many whole characters of `text` as fit into `capacity` bytes, and a NUL.
-func copyText(_ text: String, to buffer: UnsafeMutablePointer<CChar>?, capacity: Int) {
+/// Copies as many whole characters of `text` as fit into `capacity` bytes, and a NUL; returns the length of all.
+@discardableResult
+func copyText(_ text: String, to buffer: UnsafeMutablePointer<CChar>?, capacity: Int) -> Int {
     // A capacity beyond Int.max arrives as a negative number, and is large enough.
-    guard let buffer = unsafe buffer, capacity != 0 else { return }
+    guard let buffer = unsafe buffer, capacity != 0 else { return text.utf8.count }
     let bytes = text.utf8
     var count = capacity < 0 ? bytes.count : min(bytes.count, capacity - 1)
     if count < bytes.count {
@@ -35,4 +34,5 @@ func copyText(_ text: String, to buffer: UnsafeMutablePointer<CChar>?, capacity:
         position += 1
     }
     unsafe buffer[position] = 0
+    return bytes.count
 }

@@ -7,6 +7,7 @@ internal import Tandem
 /// What a `tandem_session` stands for.
 final class SessionHandle: Sendable {
     let session: Session
+    let log: CallLog
     let lastError = ErrorText()
     private let state = Mutex(State())
 
@@ -16,18 +17,28 @@ final class SessionHandle: Sendable {
         var isFreed = false
     }
 
-    init(session: Session) {
+    init(session: Session, log: CallLog) {
         self.session = session
+        self.log = log
     }
 
     /// Runs a call on the session that `handle` names, and keeps the text of its failure.
-    static func call(_ handle: OpaquePointer?, _ body: (SessionHandle) throws(CallError) -> Void) -> Int32 {
-        guard let target = unsafe HandleTable.session(handle) else { return TANDEM_ERROR_INVALID_HANDLE }
+    static func call(
+        _ handle: OpaquePointer?, function: StaticString = #function,
+        _ body: (SessionHandle) throws(CallError) -> Void
+    ) -> Int32 {
+        let target: SessionHandle
+        do throws(CallError) {
+            target = try unsafe HandleTable.session(handle)
+        } catch {
+            return error.status
+        }
         do throws(CallError) {
             try body(target)
             return TANDEM_OK
         } catch {
             target.lastError.set(error.text)
+            target.log.write(failure: error, of: function)
             return error.status
         }
     }

@@ -25,7 +25,10 @@
 //           during the call only.
 // THREADS   Every function may be called from any thread at any time, the free functions too. A session runs one
 //           generation at a time; a second one gets TANDEM_ERROR_BUSY. Sessions of one model are independent. No
-//           function is async-signal-safe. After fork(), the child must not call the library before it execs.
+//           function is async-signal-safe.
+// FORK      Threads do not survive fork(). In the child, calls with the parent's handles give TANDEM_ERROR_FORKED and
+//           never wait for anything; free functions succeed and leave to the end of the process what they would have
+//           freed. The child may load the file anew: its pages are shared with the parent.
 // OPTIONS   Structs begin with their size, so that fields can be added at the end without breaking programs that were
 //           compiled before: set `size` to sizeof the struct, which the …_INIT macros do, and leave what you do not
 //           care about at zero, which always means the default. A field that this library does not know and that is
@@ -46,6 +49,9 @@ extern "C" {
 
 /// The interface described here. It grows only when programs compiled before would break.
 #define TANDEM_ABI_VERSION 1
+/// Grows when functions or fields are added, so that programs can ask for them with #if; programs compiled with a lower
+/// one go on working. Sources/CTandem/tandem.symbols says what came when.
+#define TANDEM_ABI_REVISION 1
 
 /// TANDEM_ABI_VERSION of the library that is running.
 int32_t tandem_abi_version(void);
@@ -86,6 +92,8 @@ const char *tandem_version(void);
 #define TANDEM_ERROR_NOT_RUNNING 14
 /// A fault of the library. Please report it.
 #define TANDEM_ERROR_INTERNAL 15
+/// The handle was made before this process was forked; load the file again.
+#define TANDEM_ERROR_FORKED 16
 
 /// What a status means, in a few words. Never NULL, for unknown codes too. Static: never freed.
 const char *tandem_status_text(int32_t status);
@@ -103,6 +111,26 @@ typedef struct tandem_model tandem_model;
 /// Check header, tables and manifest only; loading time is then independent of the file's size.
 #define TANDEM_VERIFY_STRUCTURE 1
 
+/// As memory_bytes: the file is mapped whatever it takes, and its pages belong to the page cache.
+#define TANDEM_MEMORY_MAPPED 0xffffffffffffffffULL
+
+/// A call failed; its status and the text of the handle say the same.
+#define TANDEM_LOG_ERROR 1
+/// Something works, but not as well as it could.
+#define TANDEM_LOG_WARNING 2
+/// A model was loaded or freed.
+#define TANDEM_LOG_INFO 3
+/// A session was made or freed, a generation ended.
+#define TANDEM_LOG_DEBUG 4
+
+/// Takes a line of the log.
+///
+/// Called on the thread that called the library, until the model and all its sessions are freed, perhaps by several
+/// threads at a time. It may call any function of the library; it must not leave by longjmp or an exception.
+/// @param level    TANDEM_LOG_…
+/// @param message  NUL-terminated, without a line break. Valid during this call only.
+typedef void (*tandem_log_function)(void *user_data, int32_t level, const char *message);
+
 typedef struct tandem_load_options {
     size_t size;
     /// Threads that compute, the caller's included, 1 … 1024; 0 = the processors this process may use.
@@ -111,6 +139,23 @@ typedef struct tandem_load_options {
     int32_t verification;
     /// "scalar", "avx2", …; NULL = the environment variable TANDEM_ISA, else the fastest. All give the same text.
     const char *instruction_set;
+
+    // Since revision 1:
+
+    /// Memory that the whole process may use, in bytes: what does not fit is read from the file in every pass, and a
+    /// budget that is too small is refused with the least that is enough. 0 = what the process may really use: a file
+    /// that fits is mapped, any other is loaded within that budget. TANDEM_MEMORY_MAPPED = no budget.
+    uint64_t memory_bytes;
+    /// The sessions that a memory budget leaves room for; NULL = the default options.
+    const struct tandem_session_options *session;
+    /// How many of them at a time, 1 … 1024; 0 = 1.
+    int32_t session_count;
+    /// The last level that on_log is told; 0 = TANDEM_LOG_INFO.
+    int32_t log_level;
+    /// Receives the log; NULL = none.
+    tandem_log_function on_log;
+    /// Handed to on_log.
+    void *log_user_data;
 } tandem_load_options;
 
 #define TANDEM_LOAD_OPTIONS_INIT {.size = sizeof(tandem_load_options)}
@@ -154,6 +199,55 @@ int32_t tandem_tokenize(const tandem_model *model, const char *text, size_t leng
 ///                  written. A text of this length needs a capacity of one more.
 int32_t tandem_detokenize(const tandem_model *model, const int32_t *tokens, size_t count, char *text,
                           size_t capacity, size_t *length);
+
+// MARK: - Chat
+
+/// One message of a conversation. Every member NUL-terminated; the layout never changes.
+typedef struct tandem_chat_message {
+    /// "system", "user", "assistant", "tool", or what the template knows besides.
+    const char *role;
+    /// The text; NULL = none.
+    const char *content;
+    /// A JSON object with further members, such as {"tool_calls": […]}; NULL = none.
+    const char *members;
+} tandem_chat_message;
+
+typedef struct tandem_chat_options {
+    size_t size;
+    /// A Jinja template to use in place of the model's own; NULL = that.
+    const char *chat_template;
+    /// A JSON list of the functions that the model may call; NULL = none.
+    const char *tools;
+    /// A JSON object with further variables of the template, such as {"enable_thinking": false}; NULL = none.
+    const char *variables;
+    /// Not 0: the text does not end with what makes the model answer.
+    int32_t omit_generation_prompt;
+    /// Not 0: the text ends inside the last message, which the model then continues.
+    int32_t continue_last_message;
+} tandem_chat_options;
+
+#define TANDEM_CHAT_OPTIONS_INIT {.size = sizeof(tandem_chat_options)}
+
+/// Writes a conversation as the model's chat template does: the text that the model is to go on from. NUL-terminated.
+///
+/// @param count     Messages, at most 65536.
+/// @param options   NULL = the defaults.
+/// @param text      Receives the text; may be NULL when capacity is 0.
+/// @param capacity  Bytes that fit at `text`, the NUL included.
+/// @param length    Receives the length without the NUL, also with TANDEM_ERROR_BUFFER_TOO_SMALL, when nothing is
+///                  written.
+/// @return TANDEM_ERROR_UNSUPPORTED when the file holds no chat template.
+int32_t tandem_chat_prompt(const tandem_model *model, const tandem_chat_message *messages, size_t count,
+                           const tandem_chat_options *options, char *text, size_t capacity, size_t *length);
+
+/// The token ids of that text, for tandem_generate_tokens. Control tokens count only where the template wrote them: spelt
+/// out in a message they are plain text, so that nobody can end a turn by typing its mark.
+///
+/// @param tokens    Receives the ids; may be NULL when capacity is 0.
+/// @param capacity  Ids that fit at `tokens`.
+/// @param ids       Receives their number, also with TANDEM_ERROR_BUFFER_TOO_SMALL, when no id is written.
+int32_t tandem_chat_tokens(const tandem_model *model, const tandem_chat_message *messages, size_t count,
+                           const tandem_chat_options *options, int32_t *tokens, size_t capacity, size_t *ids);
 
 // MARK: - Session
 
@@ -214,6 +308,41 @@ size_t tandem_session_last_error(const tandem_session *session, char *buffer, si
 /// The secondary alone, token by token.
 #define TANDEM_MODE_SECONDARY 4
 
+/// A token, and the natural logarithm of the probability that the model gave it. The layout never changes.
+typedef struct tandem_token_logprob {
+    int32_t id;
+    float logprob;
+    /// Its text, NUL-terminated; may be a part of a character, and hold further NULs.
+    const char *bytes;
+    /// Bytes.
+    size_t length;
+} tandem_token_logprob;
+
+/// A token that was generated.
+typedef struct tandem_token {
+    /// Bytes of this struct; fields are only ever added at the end.
+    size_t size;
+    int32_t id;
+    /// 0 unless `logprobs` was set.
+    float logprob;
+    /// Its text, NUL-terminated; may be a part of a character, and hold further NULs.
+    const char *bytes;
+    /// Bytes.
+    size_t length;
+    /// The most probable tokens of the place, the best first.
+    const tandem_token_logprob *top;
+    size_t top_count;
+} tandem_token;
+
+/// Takes the next token: all tokens of a piece of text, before the text function takes the piece. Tokens after the last
+/// piece, such as an end token, come only where `logprobs` is set.
+///
+/// Called on the thread that called tandem_generate, and never after it returned. It may call any function of the library;
+/// it must not leave by longjmp or an exception.
+/// @param token  Valid during this call only.
+/// @return Not 0 stops the generation (TANDEM_FINISH_CANCELLED).
+typedef int32_t (*tandem_token_function)(void *user_data, const tandem_token *token);
+
 typedef struct tandem_generate_options {
     size_t size;
     /// TANDEM_MODE_…
@@ -255,6 +384,16 @@ typedef struct tandem_generate_options {
     int32_t draft_min;
     /// 0.
     int32_t reserved;
+
+    // Since revision 1:
+
+    /// Not 0: tokens come with the natural logarithm of the probability that the model gave them, before temperature,
+    /// penalties and filters.
+    int32_t logprobs;
+    /// As many of the most probable tokens of the same place as well, at most 20; needs `logprobs`.
+    int32_t top_logprobs;
+    /// Receives the tokens; NULL = none.
+    tandem_token_function on_token;
 } tandem_generate_options;
 
 #define TANDEM_GENERATE_OPTIONS_INIT {.size = sizeof(tandem_generate_options)}
@@ -307,7 +446,7 @@ typedef struct tandem_result {
 /// @param length     Bytes of `prompt` (at most 256 MiB) or TANDEM_C_STRING.
 /// @param options    NULL = the defaults: greedy, until an end token or the end of the context.
 /// @param on_text    Receives the text; may be NULL.
-/// @param user_data  Handed to on_text.
+/// @param user_data  Handed to on_text and on_token.
 /// @param result     Receives figures when TANDEM_OK is returned; may be NULL.
 /// @return TANDEM_OK also when the generation was cancelled.
 int32_t tandem_generate(tandem_session *session, const char *prompt, size_t length,

@@ -18,8 +18,10 @@ public struct ChatTemplates: Sendable {
         self.variables = variables
     }
 
-    /// The tokens' part of a request is added, and the template for it chosen.
-    func prompt(_ request: ChatRequest) throws(TandemError) -> ChatPrompt {
+    /// The conversation as the model wants it: with the special tokens' texts, by the template for it.
+    ///
+    /// - Throws: ``TandemError/chatTemplate(_:)``.
+    public func prompt(_ request: ChatRequest) throws(TandemError) -> ChatPrompt {
         var request = request
         for member in variables.members where request.variables[member.key] == nil {
             request.variables[member.key] = member.value

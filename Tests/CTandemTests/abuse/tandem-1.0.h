@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Tandem for C: load a .tandem file, generate text from it.
+//
+//     tandem_model *model = NULL;
+//     tandem_session *session = NULL;
+//     char error[256];
+//     if (tandem_model_load("story.tandem", NULL, &model, error, sizeof error) == TANDEM_OK &&
+//         tandem_session_create(model, NULL, &session) == TANDEM_OK) {
+//         tandem_generate(session, "Once upon a time", TANDEM_C_STRING, NULL, print_text, NULL, NULL);
+//     }
+//     tandem_session_free(session);
+//     tandem_model_free(model);
+//
+// ERRORS    Functions that can fail return an int32_t: TANDEM_OK (0) or a TANDEM_ERROR_… code. The library never
+//           aborts, exits, prints, or installs signal handlers. A sentence that says what is wrong, and what to do,
+//           is kept with the handle (tandem_model_last_error, tandem_session_last_error); where there is no handle
+//           yet, tandem_model_load writes it into the caller's buffer. Codes may be added: treat any value other
+//           than TANDEM_OK as a failure.
+// HANDLES   Handles are opaque names, not addresses. NULL, a freed handle, a handle of another type or a value that
+//           never was a handle gives TANDEM_ERROR_INVALID_HANDLE, without touching the memory it seems to point at.
+//           A value is never given out twice in one process.
+// OWNERSHIP What a create or load function gives must be freed once with the matching free function. Sessions keep
+//           what they need of their model: the two may be freed in any order. Everything the caller passes in is read
+//           during the call only.
+// THREADS   Every function may be called from any thread at any time, the free functions too. A session runs one
+//           generation at a time; a second one gets TANDEM_ERROR_BUSY. Sessions of one model are independent. No
+//           function is async-signal-safe. After fork(), the child must not call the library before it execs.
+// OPTIONS   Structs begin with their size, so that fields can be added at the end without breaking programs that were
+//           compiled before: set `size` to sizeof the struct, which the …_INIT macros do, and leave what you do not
+//           care about at zero, which always means the default. A field that this library does not know and that is
+//           not zero gives TANDEM_ERROR_UNSUPPORTED.
+// TEXT      UTF-8, checked. Lengths are bytes and do not count a terminating NUL.
+
+#ifndef TANDEM_H
+#define TANDEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// MARK: - Library
+
+/// The interface described here. It grows only when programs compiled before would break.
+#define TANDEM_ABI_VERSION 1
+
+/// TANDEM_ABI_VERSION of the library that is running.
+int32_t tandem_abi_version(void);
+
+/// Version of the library that is running, such as "0.1.0". Static: never freed.
+const char *tandem_version(void);
+
+// MARK: - Status
+
+#define TANDEM_OK 0
+/// NULL where something is needed, or a value out of its range.
+#define TANDEM_ERROR_INVALID_ARGUMENT 1
+/// Not a handle of the right type, or one that was freed.
+#define TANDEM_ERROR_INVALID_HANDLE 2
+/// `size` of a struct was not set, or to something impossible.
+#define TANDEM_ERROR_STRUCT_SIZE 3
+/// An option, decoding mode, instruction set or file version that this library, machine or file does not offer.
+#define TANDEM_ERROR_UNSUPPORTED 4
+/// Text is not UTF-8.
+#define TANDEM_ERROR_INVALID_UTF8 5
+/// The caller's buffer is too small; the size it needs was returned.
+#define TANDEM_ERROR_BUFFER_TOO_SMALL 6
+/// The file could not be opened or read.
+#define TANDEM_ERROR_IO 7
+/// The file is damaged, incomplete or no .tandem file.
+#define TANDEM_ERROR_BAD_FILE 8
+/// The system refused memory.
+#define TANDEM_ERROR_OUT_OF_MEMORY 9
+/// Text was given or asked for, but the file holds no tokenizer.
+#define TANDEM_ERROR_NO_TOKENIZER 10
+/// The prompt does not fit the session's context.
+#define TANDEM_ERROR_PROMPT_TOO_LONG 11
+/// A token id is outside the model's vocabulary.
+#define TANDEM_ERROR_INVALID_TOKEN 12
+/// The session is generating.
+#define TANDEM_ERROR_BUSY 13
+/// There is no generation to cancel.
+#define TANDEM_ERROR_NOT_RUNNING 14
+/// A fault of the library. Please report it.
+#define TANDEM_ERROR_INTERNAL 15
+
+/// What a status means, in a few words. Never NULL, for unknown codes too. Static: never freed.
+const char *tandem_status_text(int32_t status);
+
+/// As the length of a text: it ends with a NUL.
+#define TANDEM_C_STRING ((size_t)-1)
+
+// MARK: - Model
+
+/// A loaded file: weights mapped read-only and used in place, tokenizer, compute threads. Immutable.
+typedef struct tandem_model tandem_model;
+
+/// Check everything, the weights' checksums included: one read of the file.
+#define TANDEM_VERIFY_FULL 0
+/// Check header, tables and manifest only; loading time is then independent of the file's size.
+#define TANDEM_VERIFY_STRUCTURE 1
+
+typedef struct tandem_load_options {
+    size_t size;
+    /// Threads that compute, the caller's included, 1 … 1024; 0 = the processors this process may use.
+    int32_t threads;
+    /// TANDEM_VERIFY_…
+    int32_t verification;
+    /// "scalar", "avx2", …; NULL = the environment variable TANDEM_ISA, else the fastest. All give the same text.
+    const char *instruction_set;
+} tandem_load_options;
+
+#define TANDEM_LOAD_OPTIONS_INIT {.size = sizeof(tandem_load_options)}
+
+/// Maps and checks a file. It must not be changed or truncated while it is loaded.
+///
+/// @param options         NULL = the defaults.
+/// @param model           Receives the model; NULL on failure.
+/// @param error_text      Receives what went wrong, NUL-terminated, cut to fit; empty on success. May be NULL.
+/// @param error_capacity  Bytes at error_text.
+int32_t tandem_model_load(const char *path, const tandem_load_options *options, tandem_model **model,
+                          char *error_text, size_t error_capacity);
+
+/// Frees a model; NULL is fine. The memory goes back when its last session is freed too.
+/// @return TANDEM_ERROR_INVALID_HANDLE for a model that was freed before.
+int32_t tandem_model_free(tandem_model *model);
+
+/// Copies the text of the last failure of a function that was given this model, whatever thread called it.
+///
+/// Writes at most `capacity` bytes with the NUL, and whole characters only.
+/// @return Length of the whole text; 0 when nothing failed yet or the handle is invalid.
+size_t tandem_model_last_error(const tandem_model *model, char *buffer, size_t capacity);
+
+/// Token ids of a text, with the tokens that the model wants at its beginning. Control tokens that are spelt out in the
+/// text become control tokens.
+///
+/// @param length    Bytes of `text` (at most 256 MiB) or TANDEM_C_STRING.
+/// @param tokens    Receives the ids; may be NULL when capacity is 0.
+/// @param capacity  Ids that fit at `tokens`.
+/// @param count     Receives the number of ids, also with TANDEM_ERROR_BUFFER_TOO_SMALL, when no id is written.
+int32_t tandem_tokenize(const tandem_model *model, const char *text, size_t length, int32_t *tokens,
+                        size_t capacity, size_t *count);
+
+/// Text of token ids, NUL-terminated. Control tokens and ids without a token add nothing; bytes that form no UTF-8
+/// become U+FFFD.
+///
+/// @param count     Ids at `tokens`.
+/// @param text      Receives the text; may be NULL when capacity is 0.
+/// @param capacity  Bytes that fit at `text`, the NUL included.
+/// @param length    Receives the length without the NUL, also with TANDEM_ERROR_BUFFER_TOO_SMALL, when nothing is
+///                  written. A text of this length needs a capacity of one more.
+int32_t tandem_detokenize(const tandem_model *model, const int32_t *tokens, size_t count, char *text,
+                          size_t capacity, size_t *length);
+
+// MARK: - Session
+
+/// One conversation: caches, and the tokens they hold. A generation whose prompt begins with what the session already
+/// holds runs only the rest of it.
+typedef struct tandem_session tandem_session;
+
+#define TANDEM_CACHE_DEFAULT 0
+#define TANDEM_CACHE_F16 1
+#define TANDEM_CACHE_F32 2
+
+typedef struct tandem_session_options {
+    size_t size;
+    /// Tokens of prompt and answer together, 2 or more; 0 = the model's own limit.
+    int32_t context_size;
+    /// Prompt tokens that run in one block, 1 … 4096; 0 = 64.
+    int32_t batch_size;
+    /// Largest draft_max that a generation may ask for, 1 … 64; 0 = 16.
+    int32_t draft_limit;
+    /// Element type of the caches, TANDEM_CACHE_…; the default is F16.
+    int32_t cache_type;
+} tandem_session_options;
+
+#define TANDEM_SESSION_OPTIONS_INIT {.size = sizeof(tandem_session_options)}
+
+/// Makes a session. The text of a failure is kept with the model.
+///
+/// @param options  NULL = the defaults.
+/// @param session  Receives the session; NULL on failure.
+int32_t tandem_session_create(const tandem_model *model, const tandem_session_options *options,
+                              tandem_session **session);
+
+/// Frees a session; NULL is fine. A generation that is running is cancelled; its memory goes back when it returns.
+/// @return TANDEM_ERROR_INVALID_HANDLE for a session that was freed before.
+int32_t tandem_session_free(tandem_session *session);
+
+/// Forgets all tokens. TANDEM_ERROR_BUSY while generating.
+int32_t tandem_session_reset(tandem_session *session);
+
+/// Stops the generation that is running, within one layer of the model; it returns TANDEM_OK with
+/// TANDEM_FINISH_CANCELLED.
+/// @return TANDEM_ERROR_NOT_RUNNING when none is running: later ones are not affected.
+int32_t tandem_session_cancel(tandem_session *session);
+
+/// Copies the text of the last failure of a function that was given this session; see tandem_model_last_error.
+size_t tandem_session_last_error(const tandem_session *session, char *buffer, size_t capacity);
+
+// MARK: - Generation
+
+/// The best mode that the file offers.
+#define TANDEM_MODE_DEFAULT 0
+/// The secondary drafts, the primary verifies: the primary's own text, faster.
+#define TANDEM_MODE_SPEED 1
+/// The secondary's tokens are kept; the primary refreshes what the secondary attends to.
+#define TANDEM_MODE_TANDEM 2
+/// The primary alone, token by token.
+#define TANDEM_MODE_PRIMARY 3
+/// The secondary alone, token by token.
+#define TANDEM_MODE_SECONDARY 4
+
+typedef struct tandem_generate_options {
+    size_t size;
+    /// TANDEM_MODE_…
+    int32_t mode;
+    /// Tokens to generate at most; 0 = until the context is full.
+    int32_t max_tokens;
+    /// Most tokens drafted before a pass of the primary, as many of them as pay; 0 = the session's draft_limit. In
+    /// standalone tandem decoding the block length; 0 = the file's own.
+    int32_t draft_max;
+    /// Not 0: go on after an end token.
+    int32_t ignore_end_tokens;
+    /// The text ends before any of these texts, each NUL-terminated; NULL when stop_count is 0.
+    const char *const *stop;
+    /// At most 256.
+    size_t stop_count;
+    /// 0 = greedy: always the most probable token.
+    float temperature;
+    /// Keep the k most probable tokens; 0 = all.
+    int32_t top_k;
+    /// Keep the smallest set of tokens with this probability; 0 = 1 = all.
+    float top_p;
+    /// Keep tokens at least this times as probable as the best; 0 = all.
+    float min_p;
+    /// Divides positive and multiplies negative logits of recent tokens; 0 = 1 = off.
+    float repeat_penalty;
+    /// Tokens that the penalties look back at; 0 = 64, -1 = all.
+    int32_t repeat_last_n;
+    /// Subtracted once from the logit of every recent token; 0 = off.
+    float presence_penalty;
+    /// Subtracted from the logit of a recent token once per occurrence; 0 = off.
+    float frequency_penalty;
+    /// The same seed gives the same text.
+    uint64_t seed;
+    /// Receives the generated ids, the first token_capacity of them; may be NULL when token_capacity is 0.
+    /// completion_tokens of the result says how many there were.
+    int32_t *tokens;
+    size_t token_capacity;
+    /// Fewest tokens drafted before a pass; equal to draft_max, every pass drafts that many.
+    int32_t draft_min;
+    /// 0.
+    int32_t reserved;
+} tandem_generate_options;
+
+#define TANDEM_GENERATE_OPTIONS_INIT {.size = sizeof(tandem_generate_options)}
+
+/// Takes the next piece of the text: only what is new, always whole characters.
+///
+/// Called on the thread that called tandem_generate, and never after tandem_generate returned. It may call any function
+/// of the library; it must not leave by longjmp or an exception.
+/// @param text    NUL-terminated; may hold further NULs. Valid during this call only.
+/// @param length  Bytes.
+/// @return Not 0 stops the generation (TANDEM_FINISH_CANCELLED); the function is then not called again.
+typedef int32_t (*tandem_text_function)(void *user_data, const char *text, size_t length);
+
+/// An end token or a stop text.
+#define TANDEM_FINISH_STOP 1
+/// max_tokens, or the end of the context.
+#define TANDEM_FINISH_LENGTH 2
+/// tandem_session_cancel, tandem_session_free or the text function.
+#define TANDEM_FINISH_CANCELLED 3
+
+typedef struct tandem_result {
+    /// Set by the caller, as in options.
+    size_t size;
+    /// TANDEM_FINISH_…
+    int32_t finish_reason;
+    int32_t reserved;
+    int64_t prompt_tokens;
+    /// Of these, found in the session's caches and not run again.
+    int64_t cached_prompt_tokens;
+    /// Generated, an end token included.
+    int64_t completion_tokens;
+    /// Passes of the primary, those for the prompt excluded.
+    int64_t primary_passes;
+    /// Tokens drafted by the secondary, and those of them that were kept.
+    int64_t drafted_tokens;
+    int64_t accepted_tokens;
+    /// Wall-clock time from the call to the end of the prompt, and from there to the end.
+    double prompt_seconds;
+    double predicted_seconds;
+    /// Tokens per second over these times, cached prompt tokens and the first generated one excluded; 0 where there
+    /// were none.
+    double prompt_per_second;
+    double predicted_per_second;
+} tandem_result;
+
+#define TANDEM_RESULT_INIT {.size = sizeof(tandem_result)}
+
+/// Generates from a text, and returns when the generation has ended.
+///
+/// @param length     Bytes of `prompt` (at most 256 MiB) or TANDEM_C_STRING.
+/// @param options    NULL = the defaults: greedy, until an end token or the end of the context.
+/// @param on_text    Receives the text; may be NULL.
+/// @param user_data  Handed to on_text.
+/// @param result     Receives figures when TANDEM_OK is returned; may be NULL.
+/// @return TANDEM_OK also when the generation was cancelled.
+int32_t tandem_generate(tandem_session *session, const char *prompt, size_t length,
+                        const tandem_generate_options *options, tandem_text_function on_text, void *user_data,
+                        tandem_result *result);
+
+/// Generates from token ids; all else as tandem_generate. Files without a tokenizer can be used with this: on_text is
+/// then never called.
+///
+/// @param count  Ids at `prompt`, at least 1.
+int32_t tandem_generate_tokens(tandem_session *session, const int32_t *prompt, size_t count,
+                               const tandem_generate_options *options, tandem_text_function on_text,
+                               void *user_data, tandem_result *result);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
