@@ -35,7 +35,15 @@ public struct Grammar: Sendable {
     /// - Throws: ``GrammarError`` with a JSON pointer to what is wrong or cannot be enforced.
     public init(jsonSchema schema: JSONValue) throws(GrammarError) {
         var compiler = SchemaCompiler(root: schema)
-        try self.init(rules: compiler.rules())
+        let rules = try compiler.rules()
+        do {
+            try self.init(rules: rules)
+        } catch .leftRecursion(let cycle) {
+            // Rules of schemas are named by pointers.
+            throw .referenceCycle(pointer: cycle.first { $0.hasPrefix("#") } ?? "#")
+        } catch .matchesNothing {
+            throw .unsatisfiableSchema(pointer: "#")
+        }
     }
 
     /// Exactly this text.
