@@ -51,7 +51,7 @@ extension CallError {
         case .promptTooLong: TANDEM_ERROR_PROMPT_TOO_LONG
         case .invalidToken: TANDEM_ERROR_INVALID_TOKEN
         case .sessionFile(let error): status(of: error)
-        case .sessionBusy, .queueFull: TANDEM_ERROR_BUSY
+        case .sessionBusy: TANDEM_ERROR_BUSY
         // A cancelled generation is a result, not an error.
         case .cancelled: TANDEM_ERROR_INTERNAL
         }
