@@ -43,6 +43,8 @@ public enum TandemError: Error, Sendable, Equatable {
     case sessionExceedsBudget(neededBytes: Int, leftBytes: Int)
     /// The model streams its weights and was loaded before the process was forked.
     case forkedProcess
+    /// There is no room for another generation: so many wait already, and no more may.
+    case queueFull(waiting: Int, limit: Int)
     /// A session could not be saved or restored.
     case sessionFile(SessionFileError)
 }
@@ -98,6 +100,10 @@ extension TandemError: CustomStringConvertible {
                 + " load the model with these session options, or use a smaller context"
         case .forkedProcess:
             return "the model was loaded before this process was forked; load it again in the child"
+        case .queueFull(let waiting, let limit):
+            return
+                "no room for another generation (\(waiting) wait, the limit is \(limit)); try again later,"
+                + " or raise the limit"
         case .sessionFile(let error):
             return error.description
         }
