@@ -38,6 +38,7 @@ private func statusText(_ status: Int32) -> StaticString {
     case TANDEM_ERROR_NOT_RUNNING: "no generation is running"
     case TANDEM_ERROR_INTERNAL: "fault of the library"
     case TANDEM_ERROR_FORKED: "made before this process was forked"
+    case TANDEM_ERROR_QUEUE_FULL: "too many calls are waiting"
     default: "unknown status"
     }
 }

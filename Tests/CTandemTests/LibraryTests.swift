@@ -67,11 +67,11 @@ import Testing
 
     @Test func everyStatusHasATextOfItsOwn() throws {
         var texts: Set<String> = []
-        for status in TANDEM_OK...TANDEM_ERROR_FORKED {
+        for status in TANDEM_OK...TANDEM_ERROR_QUEUE_FULL {
             texts.insert(String(cString: try #require(tandem_status_text(status))))
         }
-        #expect(texts.count == Int(TANDEM_ERROR_FORKED) + 1)
-        for status in [-1, TANDEM_ERROR_FORKED + 1, .max, .min] {
+        #expect(texts.count == Int(TANDEM_ERROR_QUEUE_FULL) + 1)
+        for status in [-1, TANDEM_ERROR_QUEUE_FULL + 1, .max, .min] {
             #expect(String(cString: try #require(tandem_status_text(status))) == "unknown status")
         }
     }

@@ -52,6 +52,7 @@ extension CallError {
         case .invalidToken: TANDEM_ERROR_INVALID_TOKEN
         case .sessionFile(let error): status(of: error)
         case .sessionBusy: TANDEM_ERROR_BUSY
+        case .queueFull: TANDEM_ERROR_QUEUE_FULL
         // A cancelled generation is a result, not an error.
         case .cancelled: TANDEM_ERROR_INTERNAL
         }
@@ -59,7 +60,8 @@ extension CallError {
 
     private static func status(of error: FormatError) -> Int32 {
         switch error {
-        case .noSuchFile, .isDirectory, .notRegularFile, .system, .diskFull: TANDEM_ERROR_IO
+        case .noSuchFile, .isDirectory, .notRegularFile, .system, .diskFull, .fileChanged:
+            TANDEM_ERROR_IO
         case .unsupportedVersion, .unsupportedFeatures: TANDEM_ERROR_UNSUPPORTED
         case .outOfMemory: TANDEM_ERROR_OUT_OF_MEMORY
         case .emptyFile, .notTandem, .truncated, .checksumMismatch, .invalidField, .missingTensor,

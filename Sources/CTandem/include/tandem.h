@@ -94,6 +94,8 @@ const char *tandem_version(void);
 #define TANDEM_ERROR_INTERNAL 15
 /// The handle was made before this process was forked; load the file again.
 #define TANDEM_ERROR_FORKED 16
+/// As many calls run and wait as may: try again later.
+#define TANDEM_ERROR_QUEUE_FULL 17
 
 /// What a status means, in a few words. Never NULL, for unknown codes too. Static: never freed.
 const char *tandem_status_text(int32_t status);
