@@ -22,6 +22,7 @@ extension GenerationResult {
                 "prompt_tokens": .integer(Int64(usage.promptTokens)),
                 "cached_prompt_tokens": .integer(Int64(usage.cachedPromptTokens)),
                 "completion_tokens": .integer(Int64(usage.completionTokens)),
+                "context_shifts": .integer(Int64(usage.contextShifts)),
                 "total_tokens": .integer(Int64(usage.totalTokens)),
             ],
             "timings": [

@@ -24,6 +24,7 @@ struct TandemCommand: AsyncParsableCommand {
             ChatTemplateCommand.self,
             Eval.self,
             Tokenize.self,
+            Embed.self,
             Bench.self,
         ])
 }

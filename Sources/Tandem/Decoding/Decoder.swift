@@ -17,7 +17,7 @@ final class Decoder {
     let batchSize: Int
     let keyValueType: KeyValueType
     let workspace: Workspace
-    private let primary: Transformer
+    let primary: Transformer
     let secondary: Transformer?
     var primaryCache: KeyValueCache?
     var secondaryCache: KeyValueCache?

@@ -2,7 +2,8 @@
 
 /// What one generation does.
 public struct GenerateParameters: Sendable, Equatable {
-    /// Tokens to generate at most; `nil` = until the context is full.
+    /// Tokens to generate at most; `nil` = until the context is full, or with ``ContextOverflow/shift(keep:)`` until an end
+    /// token, a stop text or the caller ends it.
     public let maxTokens: Int?
     /// `nil` = the best mode the file offers.
     public let mode: DecodingMode?
@@ -25,13 +26,16 @@ public struct GenerateParameters: Sendable, Equatable {
     /// temperature, penalties and filters: the primary's, also of tokens that were drafted; of the secondary's own where
     /// it chooses (``DecodingMode/secondary``, and drafts in ``DecodingMode/tandem``).
     public let logprobs: Int?
+    /// What happens when the context is full.
+    public let contextOverflow: ContextOverflow
 
     /// Checks and keeps the parameters.
     /// - Throws: ``TandemError/invalidParameter(name:value:allowed:)``.
     public init(
         maxTokens: Int? = nil, mode: DecodingMode? = nil, draftMax: Int? = nil,
         draftMin: Int? = nil, promptLookup: Bool? = nil, sampling: SamplingParameters = .greedy,
-        stop: [String] = [], ignoreEndTokens: Bool = false, logprobs: Int? = nil
+        stop: [String] = [], ignoreEndTokens: Bool = false, logprobs: Int? = nil,
+        contextOverflow: ContextOverflow = .stop
     ) throws(TandemError) {
         if let maxTokens, maxTokens < 0 {
             throw .invalidParameter(name: "predict", value: "\(maxTokens)", allowed: "0 or greater")
@@ -49,6 +53,9 @@ public struct GenerateParameters: Sendable, Equatable {
         if let logprobs, !(0...20).contains(logprobs) {
             throw .invalidParameter(name: "logprobs", value: "\(logprobs)", allowed: "in 0 ... 20")
         }
+        if case .shift(let keep) = contextOverflow, keep < 0 {
+            throw .invalidParameter(name: "keep", value: "\(keep)", allowed: "0 or greater")
+        }
         self.maxTokens = maxTokens
         self.mode = mode
         self.draftMax = draftMax
@@ -58,5 +65,6 @@ public struct GenerateParameters: Sendable, Equatable {
         self.stop = stop
         self.ignoreEndTokens = ignoreEndTokens
         self.logprobs = logprobs
+        self.contextOverflow = contextOverflow
     }
 }

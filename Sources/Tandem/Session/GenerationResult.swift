@@ -6,7 +6,7 @@ public import TandemTokenizer
 public enum FinishReason: String, Sendable {
     /// An end token or a stop text.
     case stop
-    /// The token limit or the end of the context.
+    /// The token limit, or the end of the context where this ends a generation.
     case length
     /// The caller cancelled.
     case cancelled
@@ -32,6 +32,8 @@ public struct GenerationResult: Sendable, Equatable {
         /// Prompt tokens found in the session's caches, not run again.
         public internal(set) var cachedPromptTokens = 0
         public internal(set) var completionTokens = 0
+        /// How often the context was full and the older half of the text was forgotten; see ``ContextOverflow``.
+        public internal(set) var contextShifts = 0
         public var totalTokens: Int { promptTokens + completionTokens }
     }
 

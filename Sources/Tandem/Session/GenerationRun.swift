@@ -85,10 +85,14 @@ struct GenerationRun {
         while true {
             if let cancellation, cancellation.isCancelled { throw .cancelled }
             // What still fits after `newest`, so that prompt and answer together fill the context and no more.
-            let room = decoder.contextSize - decoder.tokens.count - 1
-            guard room > 0 else {
-                result.finishReason = .length
-                return
+            var room = decoder.contextSize - decoder.tokens.count - 1
+            if room <= 0 {
+                guard case .shift(let keep) = parameters.contextOverflow else {
+                    result.finishReason = .length
+                    return
+                }
+                try shiftContext(keep: keep)
+                room = decoder.contextSize - decoder.tokens.count - 1
             }
             let step = try decoder.step(
                 newest: newest, room: min(room - 1, remaining - 1), mode: mode, drafting: &drafting,
@@ -106,6 +110,16 @@ struct GenerationRun {
                 newest = token
             }
         }
+    }
+
+    /// Forgets the older half of the text after its first `keep` tokens, and runs the rest again.
+    private mutating func shiftContext(keep: Int) throws(TandemError) {
+        let tokens = decoder.tokens
+        let (first, last) = ContextOverflow.remaining(tokens.count, keep: keep)
+        let rest = Array(tokens.prefix(first) + tokens.suffix(last))
+        // One token more is about to come: no frequencies of a text that ends here.
+        _ = try decoder.prefill(rest, forLength: rest.count + 1, mode: mode, cancellation: cancellation)
+        result.usage.contextShifts += 1
     }
 
     /// Keeps what was learnt for the session's next generation, and reports it.

@@ -84,6 +84,10 @@ public final class Session: Sendable {
         let mode = try resolveMode(parameters.mode)
         let limits = try resolveDraft(parameters, mode: mode)
         try check(prompt: tokens, mode: mode)
+        if case .shift(let keep) = parameters.contextOverflow, keep > contextSize - 3 {
+            throw .invalidParameter(
+                name: "keep", value: "\(keep)", allowed: "at most \(contextSize - 3), the context size - 3")
+        }
         return try exclusively { (decoder) throws(TandemError) in
             var run = GenerationRun(
                 model: model, decoder: decoder, parameters: parameters, mode: mode,
@@ -104,6 +108,9 @@ public final class Session: Sendable {
     /// A prompt that begins with them costs only what comes after. The last token that a generation produced is not among
     /// them: it was not run yet.
     public var tokens: [TokenID] { heldTokens.withLock { $0 } }
+
+    /// Whether the session works at the moment.
+    var isBusy: Bool { busy.load(ordering: .acquiring) }
 
     /// Gives `body` the decoder while nobody else has it.
     /// - Throws: ``TandemError/sessionBusy``, and what `body` throws.

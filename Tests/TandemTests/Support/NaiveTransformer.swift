@@ -134,7 +134,7 @@ struct NaiveTransformer {
     }
 
     /// RMSNorm by the weights; no norm without weights.
-    private func normalise(_ x: [Double], _ weight: [Double]?) -> [Double] {
+    func normalise(_ x: [Double], _ weight: [Double]?) -> [Double] {
         guard let weight else { return x }
         let square = x.reduce(0) { $0 + $1 * $1 } / Double(x.count)
         let scale = 1 / (square + Double(shape.epsilon)).squareRoot()

@@ -4,6 +4,7 @@ public import ArgumentParser
 public import Tandem
 
 extension DecodingMode: ExpressibleByArgument {}
+extension EmbeddingPooling: ExpressibleByArgument {}
 extension KeyValueType: ExpressibleByArgument {}
 
 /// The types of the key/value caches, named as llama.cpp names them.

@@ -13,6 +13,13 @@ struct GenerationFlags: ParsableArguments {
     @Option(name: [.customShort("c"), .long], help: "Context size in tokens; 0 = the model's own.")
     var ctxSize = 0
 
+    @Flag(help: "When the context is full, forget the older half of the text and go on.")
+    var contextShift = false
+
+    @Option(
+        help: "With --context-shift, never forget so many of the first tokens (without the beginning token).")
+    var keep: Int?
+
     @Option(name: .shortAndLong, help: "Threads; 0 = the processors this process may use.")
     var threads = 0
 
@@ -39,6 +46,8 @@ struct GenerationFlags: ParsableArguments {
     func validate() throws {
         if predict < -1 { throw ValidationError("-n must be -1 or greater") }
         if ctxSize < 0 || threads < 0 { throw ValidationError("-c and -t must be 0 or greater") }
+        if keep != nil && !contextShift { throw ValidationError("--keep needs --context-shift") }
+        if let keep, keep < 0 { throw ValidationError("--keep must be 0 or greater") }
     }
 
     /// - Parameter seed: of the sampler; ``SamplingFlags/firstSeed()`` gives the one that was asked for.
@@ -46,7 +55,9 @@ struct GenerationFlags: ParsableArguments {
         try GenerateParameters(
             maxTokens: predict < 0 ? nil : predict, mode: decode, draftMax: drafting.most,
             draftMin: drafting.draftMin, promptLookup: drafting.lookup,
-            sampling: try sampling.parameters(seed: seed), stop: stop, ignoreEndTokens: ignoreEos)
+            sampling: try sampling.parameters(seed: seed), stop: stop, ignoreEndTokens: ignoreEos,
+            // The beginning token always stays.
+            contextOverflow: contextShift ? .shift(keep: (keep ?? 0) + 1) : .stop)
     }
 
     func sessionOptions() throws -> SessionOptions {
