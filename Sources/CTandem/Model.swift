@@ -51,15 +51,6 @@ public func tandem_model_last_error(
     }
 }
 
-private func checkedPath(_ pointer: UnsafePointer<CChar>?) throws(CallError) -> String {
-    guard let pointer = unsafe pointer else { throw .invalidArgument("path is NULL") }
-    let limit = Int(PATH_MAX)
-    let length = unsafe strnlen(pointer, limit)
-    guard length > 0 else { throw .invalidArgument("path is empty") }
-    guard length < limit else { throw .invalidArgument("path has \(limit) bytes or more") }
-    return try unsafe checkedText(at: pointer, length: length, name: "path")
-}
-
 private func load(_ path: String, _ given: tandem_load_options, _ log: CallLog) throws(CallError)
     -> TandemModel
 {

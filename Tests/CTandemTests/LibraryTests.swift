@@ -16,7 +16,10 @@ import Testing
             ("tandem_session_reset", tandem_session_reset), ("tandem_session_cancel", tandem_session_cancel),
             ("tandem_session_last_error", tandem_session_last_error), ("tandem_generate", tandem_generate),
             ("tandem_generate_tokens", tandem_generate_tokens), ("tandem_chat_prompt", tandem_chat_prompt),
-            ("tandem_chat_tokens", tandem_chat_tokens),
+            ("tandem_chat_tokens", tandem_chat_tokens), ("tandem_session_fork", tandem_session_fork),
+            ("tandem_session_save", tandem_session_save),
+            ("tandem_session_restore", tandem_session_restore),
+            ("tandem_session_tokens", tandem_session_tokens),
         ]
     }
 

@@ -35,6 +35,16 @@ func checkedText(at pointer: UnsafePointer<CChar>?, length: Int, name: String) t
     }
 }
 
+/// The path at `pointer`, checked.
+func checkedPath(_ pointer: UnsafePointer<CChar>?) throws(CallError) -> String {
+    guard let pointer = unsafe pointer else { throw .invalidArgument("path is NULL") }
+    let limit = Int(PATH_MAX)
+    let length = unsafe strnlen(pointer, limit)
+    guard length > 0 else { throw .invalidArgument("path is empty") }
+    guard length < limit else { throw .invalidArgument("path has \(limit) bytes or more") }
+    return try unsafe checkedText(at: pointer, length: length, name: "path")
+}
+
 /// The token ids at `pointer`.
 func checkedTokens(at pointer: UnsafePointer<Int32>?, count: Int, name: String) throws(CallError) -> [Int32] {
     if count == 0 { return [] }

@@ -289,6 +289,30 @@ int32_t tandem_session_free(tandem_session *session);
 /// Forgets all tokens. TANDEM_ERROR_BUSY while generating.
 int32_t tandem_session_reset(tandem_session *session);
 
+/// The tokens that the session holds: those of its prompts and answers that are in the caches.
+///
+/// @param tokens    Receives the ids; may be NULL when capacity is 0.
+/// @param capacity  Ids that fit at `tokens`.
+/// @param count     Receives their number, also with TANDEM_ERROR_BUFFER_TOO_SMALL, when no id is written.
+int32_t tandem_session_tokens(const tandem_session *session, int32_t *tokens, size_t capacity, size_t *count);
+
+/// Makes a session that begins with all that this one holds: several answers to one long prompt cost one run of it.
+///
+/// @param copy  Receives the session; NULL on failure. Freed with tandem_session_free.
+/// @return TANDEM_ERROR_BUSY while generating; TANDEM_ERROR_OUT_OF_MEMORY also where the memory budget has no room for it.
+int32_t tandem_session_fork(const tandem_session *session, tandem_session **copy);
+
+/// Writes what the session holds to a file. It appears under its name only when it is complete and on the disk: whatever
+/// happens meanwhile, there is the old file or the new one.
+/// @return TANDEM_ERROR_BUSY while generating.
+int32_t tandem_session_save(const tandem_session *session, const char *path);
+
+/// Replaces what the session holds by what tandem_session_save wrote, with the same model file and type of caches, in this
+/// process or another. From there on everything is as if the session had gone on, to the last bit.
+/// @return TANDEM_ERROR_BAD_FILE for a damaged or foreign file, TANDEM_ERROR_INVALID_ARGUMENT for one that does not fit
+///         this session's options: the session then holds what it held.
+int32_t tandem_session_restore(tandem_session *session, const char *path);
+
 /// Stops the generation that is running, within one layer of the model; it returns TANDEM_OK with
 /// TANDEM_FINISH_CANCELLED.
 /// @return TANDEM_ERROR_NOT_RUNNING when none is running: later ones are not affected.

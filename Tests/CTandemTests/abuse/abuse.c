@@ -103,6 +103,13 @@ static void use_session(tandem_session *session, int32_t expected) {
     GIVES(expected, tandem_generate_tokens(session, &id, 1, &options, NULL, NULL, &result));
     GIVES(expected, tandem_session_reset(session));
     GIVES(expected, tandem_session_cancel(session));
+    size_t count = 99;
+    tandem_session *copy = (tandem_session *)text;
+    GIVES(expected, tandem_session_tokens(session, &id, 1, &count));
+    GIVES(expected, tandem_session_fork(session, &copy));
+    CHECK(copy == NULL);
+    GIVES(expected, tandem_session_save(session, model_path));
+    GIVES(expected, tandem_session_restore(session, model_path));
     memset(text, 'x', sizeof text);
     tandem_session_last_error(session, text, sizeof text);
     CHECK(memchr(text, 0, sizeof text) != NULL);
@@ -155,6 +162,10 @@ static void null_arguments(tandem_model *model, tandem_session *session) {
     GIVES(TANDEM_ERROR_INVALID_ARGUMENT, tandem_chat_tokens(model, NULL, 1, NULL, NULL, 0, NULL));
     GIVES(TANDEM_ERROR_INVALID_ARGUMENT, tandem_generate(session, NULL, 5, NULL, NULL, NULL, NULL));
     GIVES(TANDEM_ERROR_INVALID_ARGUMENT, tandem_generate_tokens(session, NULL, 5, NULL, NULL, NULL, NULL));
+    GIVES(TANDEM_ERROR_INVALID_ARGUMENT, tandem_session_fork(session, NULL));
+    GIVES(TANDEM_ERROR_INVALID_ARGUMENT, tandem_session_save(session, NULL));
+    GIVES(TANDEM_ERROR_INVALID_ARGUMENT, tandem_session_restore(session, NULL));
+    GIVES(TANDEM_ERROR_INVALID_ARGUMENT, tandem_session_tokens(session, NULL, 0, NULL));
     CHECK(tandem_model_last_error(model, NULL, 0) > 0);
     CHECK(tandem_session_last_error(session, NULL, 99) > 0);
     CHECK(tandem_status_text(-1) != NULL);
@@ -233,6 +244,37 @@ static void invalid_text(tandem_model *model, tandem_session *session) {
         tandem_model *none = NULL;
         GIVES(TANDEM_ERROR_INVALID_UTF8, tandem_model_load(text, NULL, &none, NULL, 0));
     }
+}
+
+/// Session files that are none, were cut off, or lost a bit.
+static void foreign_files(tandem_session *session) {
+    char path[4096];
+    char other[4096];
+    static char bytes[1 << 22];
+    tandem_generate_options options = few_tokens(4);
+    snprintf(path, sizeof path, "%s/saved.session", scratch);
+    snprintf(other, sizeof other, "%s/damaged.session", scratch);
+    GIVES(TANDEM_OK, tandem_generate(session, "Once", 4, &options, NULL, NULL, NULL));
+    GIVES(TANDEM_OK, tandem_session_save(session, path));
+    GIVES(TANDEM_OK, tandem_session_restore(session, path));
+    GIVES(TANDEM_ERROR_BAD_FILE, tandem_session_restore(session, model_path));
+    CHECK(tandem_session_restore(session, scratch) != TANDEM_OK);
+    CHECK(tandem_session_save(session, scratch) != TANDEM_OK);
+    FILE *file = fopen(path, "rb");
+    size_t length = file == NULL ? 0 : fread(bytes, 1, sizeof bytes, file);
+    if (file != NULL) fclose(file);
+    CHECK(length > 100 && length < sizeof bytes);
+    for (size_t i = 0; i < 64; i++) {
+        size_t kept = i % 2 == 0 ? length : length * i / 64;
+        size_t place = length * i / 64;
+        bytes[place] ^= 4;
+        file = fopen(other, "wb");
+        CHECK(file != NULL && fwrite(bytes, 1, kept, file) == kept);
+        if (file != NULL) fclose(file);
+        bytes[place] ^= 4;
+        CHECK(tandem_session_restore(session, other) != TANDEM_OK);
+    }
+    GIVES(TANDEM_OK, tandem_generate(session, "Once", 4, &options, NULL, NULL, NULL));
 }
 
 /// Structs full of noise, as uninitialised ones are: any status is right, as long as nothing breaks.
@@ -456,6 +498,7 @@ int main(int argc, char **argv) {
     huge_sizes(model, session);
     values_out_of_range(model, session);
     invalid_text(model, session);
+    foreign_files(session);
     garbage_structs(model, session);
     tandem_generate_options options = few_tokens(2);
     GIVES(TANDEM_OK, tandem_generate(session, "fine", 4, &options, NULL, NULL, NULL));
