@@ -42,6 +42,8 @@ extension FormatError: CustomStringConvertible {
             return "chunk '\(chunk)', block \(block) at offset \(offset): \(reason)"
         case .system(let operation, let path, let code):
             return "cannot \(operation) '\(path)': \(systemMessage(code))"
+        case .fileChanged(let path):
+            return "'\(path)' was opened for writing while it was in use; load it again"
         case .diskFull(let path):
             return "no space left on the device while writing '\(path)'; no partial file was left"
         case .outOfMemory(let bytes, let purpose):

@@ -32,6 +32,8 @@ public enum FormatError: Error, Sendable, Equatable {
     case corruptBlock(chunk: String, block: Int, offset: Int, reason: String)
     /// A system call failed.
     case system(operation: String, path: String, code: Int32)
+    /// The file was opened for writing, or truncated, while it was in use.
+    case fileChanged(path: String)
     /// The device holding `path` is full, or the quota is used up. No partial file is left.
     case diskFull(path: String)
     /// Memory for `purpose` could not be allocated.
@@ -57,6 +59,7 @@ extension FormatError {
         case .missingTensor: "missing-tensor"
         case .corruptBlock: "corrupt-block"
         case .system: "system"
+        case .fileChanged: "changed"
         case .diskFull: "disk-full"
         case .outOfMemory: "out-of-memory"
         case .misuse: "misuse"

@@ -11,4 +11,18 @@ int tk_direct_io_flag(void);
 /// Gives memory that was freed back to the system, where the C library can.
 void tk_trim_heap(void);
 
+/// Asks the kernel to tell the calling thread, and to wait for it, before anyone may open the file for writing or truncate
+/// it. The thread has to have all signals blocked. Returns 0, or the reason why not (errno): a foreign file, a file system
+/// without leases, a file that is open for writing.
+int tk_lease_take(int descriptor);
+
+/// Waits on the thread that took a lease until somebody wants to write, or until the thread is sent tk_lease_signal().
+void tk_lease_wait(void);
+
+/// Lets the writer go on.
+void tk_lease_release(int descriptor);
+
+/// The signal that wakes tk_lease_wait.
+int tk_lease_signal(void);
+
 #endif

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Synchronization
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -16,6 +18,7 @@
     let prefix: [UInt8]
     private let descriptor: FileDescriptor
     nonisolated(unsafe) private let base: UnsafeRawPointer
+    private let watcher = Mutex<MappingGuard?>(nil)
 
     init(path: String) throws(FormatError) {
         let descriptor = try FileDescriptor(opening: path)
@@ -36,11 +39,38 @@
     }
 
     deinit {
+        watcher.withLock { $0 }?.stop()
         unsafe munmap(UnsafeMutableRawPointer(mutating: base), count)
     }
 
     /// The open file; it stays open as long as this object lives.
     var descriptorNumber: Int32 { descriptor.number }
+
+    /// Keeps the process alive from now on when the file is truncated, where the system can; see ``MappingGuard``.
+    /// - Returns: whether it can.
+    func watch() -> Bool {
+        watcher.withLock { watcher in
+            if watcher == nil {
+                unsafe watcher = MappingGuard(
+                    descriptor: descriptor.number, base: UnsafeMutableRawPointer(mutating: base), count: count
+                )
+            }
+            return watcher != nil
+        }
+    }
+
+    /// Whether what was read from the mapping until now was the file's.
+    ///
+    /// - Throws: ``FormatError/fileChanged(path:)``; where the file is not watched, ``FormatError/truncated(expected:actual:)``
+    ///   for one that is shorter by now.
+    func checkIntact() throws(FormatError) {
+        if let watcher = watcher.withLock({ $0 }) {
+            if watcher.isBroken { throw .fileChanged(path: path) }
+            return
+        }
+        let size = try descriptor.regularFileSize()
+        guard size >= count else { throw .truncated(expected: count, actual: size) }
+    }
 
     /// Lets the kernel read ahead again, once the tables have been read.
     func endParsing() {

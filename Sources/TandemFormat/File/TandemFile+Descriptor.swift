@@ -39,4 +39,18 @@ extension TandemFile {
     package func dropPageCache() {
         posix_fadvise(mapping.descriptorNumber, 0, 0, POSIX_FADV_DONTNEED)
     }
+
+    /// Makes the file safe to keep mapped while others may write to it: its truncation no longer ends the process, but is
+    /// found by ``checkIntact()``. Whoever wants to write waits for some microseconds until the mapping is out of the way.
+    ///
+    /// - Returns: false where the system cannot do that: for files of other users, on some file systems, and when the file
+    ///   is open for writing. Then ``checkIntact()`` only finds what has happened between two uses.
+    @discardableResult
+    package func watch() -> Bool { mapping.watch() }
+
+    /// To be asked after every use of mapped bytes, before the results are believed.
+    ///
+    /// - Throws: ``FormatError/fileChanged(path:)`` or ``FormatError/truncated(expected:actual:)``.
+    /// Complexity: tens of nanoseconds; one system call where the file is not watched.
+    package func checkIntact() throws(FormatError) { try mapping.checkIntact() }
 }

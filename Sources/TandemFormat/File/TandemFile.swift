@@ -21,8 +21,8 @@ public import TandemJSON
 ///
 /// Performance: opening costs O(chunks + tensors + manifest) and touches no weights.
 ///
-/// Thread safety: immutable; any number of threads may use one object. The file must not be truncated while
-/// it is open: the kernel ends a process that touches a page beyond the end of a mapped file.
+/// Thread safety: immutable; any number of threads may use one object. Reading mapped bytes of a file that somebody
+/// truncates ends the process, unless the file is watched, as the engine does.
 public final class TandemFile: Sendable {
     /// The path the file was opened with.
     public let path: String
