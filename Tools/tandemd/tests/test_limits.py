@@ -81,7 +81,8 @@ def test_interactive_requests_go_first(launch, slow_model) -> None:
 
     def run(name: str, **extra: object) -> None:
         headers = {"X-Tandem-Priority": "background"} if name == "header" else {}
-        answer = daemon.http().post("/v1/completions", json={**LONG, "max_tokens": 60, **extra}, headers=headers)
+        length = 480 if name == "running" else 5
+        answer = daemon.http().post("/v1/completions", json={**LONG, "max_tokens": length, **extra}, headers=headers)
         assert answer.status_code == 200, answer.text
         order.append(name)
 

@@ -25,6 +25,8 @@ extension APIError {
                 code: "no_chat_template")
         case .chatTemplate(let reason):
             self = .invalid("the conversation does not fit the model: \(reason)", param: "messages")
+        case .queueFull(let waiting, _):
+            self = .queueFull(waiting: waiting)
         case .cancelled:
             self = .clientClosed
         case .outOfMemory, .sessionExceedsBudget, .memoryBudgetTooSmall:

@@ -58,7 +58,8 @@ struct GenerationFields: Sendable {
         return stops
     }
 
-    private static func isBackground(_ fields: Fields, _ header: String?) throws(APIError) -> Bool {
+    /// Whether a request may wait for others, by its member `priority` or the header.
+    static func isBackground(_ fields: Fields, _ header: String?) throws(APIError) -> Bool {
         enum Priority: String, CaseIterable { case interactive, background }
         if let priority = try fields.choice("priority", as: Priority.self) { return priority == .background }
         guard let header else { return false }

@@ -40,7 +40,7 @@ final class Gate: Sendable {
 
     /// Takes places for `count` generations, inside or in the queue.
     /// - Throws: 429 when they do not all find one.
-    func tickets(_ count: Int, isBackground: Bool) throws(APIError) -> [Ticket] {
+    func tickets(_ count: Int, isBackground: Bool, metrics: Metrics) throws(APIError) -> [Ticket] {
         let (tickets, waiting) = state.withLock { state -> ([Ticket]?, Int) in
             let free = state.waiting == 0 ? max(0, permits - state.running) : 0
             // A request for several answers is refused as a whole, but never for being larger than the queue alone.
@@ -61,8 +61,16 @@ final class Gate: Sendable {
             }
             return (tickets, state.waiting)
         }
-        guard let tickets else { throw .queueFull(waiting: waiting) }
+        guard let tickets else {
+            metrics.rejected.add(1)
+            throw .queueFull(waiting: waiting)
+        }
         return tickets
+    }
+
+    /// A place for one generation; see ``tickets(_:isBackground:metrics:)``.
+    func ticket(isBackground: Bool, metrics: Metrics) throws(APIError) -> Ticket {
+        try tickets(1, isBackground: isBackground, metrics: metrics)[0]
     }
 
     fileprivate func leave(wasAdmitted: Bool, _ ticket: Ticket) {

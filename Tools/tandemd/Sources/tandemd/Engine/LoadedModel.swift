@@ -35,7 +35,7 @@ final class LoadedModel: Sendable {
             templates = try model.chatTemplates
         }
         toolFormat = ToolFormat(templates: templates)
-        pool = SessionPool(model: model, options: options, count: sessions)
+        pool = try SessionPool(model: model, options: options, count: sessions)
         // The first session tells the context's real size, and that the memory for one is there.
         contextSize = try pool.lease(for: []).session.contextSize
     }

@@ -48,13 +48,7 @@ final class GenerationJob: Sendable {
         self.lease = lease
         self.threads = threads
         self.metrics = metrics
-        let tickets: [Gate.Ticket]
-        do {
-            tickets = try host.gate.tickets(choices.count, isBackground: isBackground)
-        } catch {
-            metrics.rejected.add(1)
-            throw error
-        }
+        let tickets = try host.gate.tickets(choices.count, isBackground: isBackground, metrics: metrics)
         state.withLock { $0.tickets = tickets }
         for (index, ticket) in tickets.enumerated() {
             Task { await self.run(index, ticket) }
@@ -97,6 +91,7 @@ final class GenerationJob: Sendable {
     private func generate(_ index: Int) throws(TandemError) -> GenerationResult {
         let choice = choices[index]
         let session = try lease.loaded.pool.lease(for: choice.prompt)
+        defer { session.end() }
         var clock = TokenClock(metrics: metrics, begun: begun)
         return try session.session.generate(
             tokens: choice.prompt, parameters: choice.parameters, cancellation: cancellation
