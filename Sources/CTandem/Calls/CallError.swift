@@ -60,7 +60,7 @@ extension CallError {
 
     private static func status(of error: FormatError) -> Int32 {
         switch error {
-        case .noSuchFile, .isDirectory, .notRegularFile, .system, .diskFull:
+        case .noSuchFile, .isDirectory, .notRegularFile, .system, .diskFull, .fileChanged:
             TANDEM_ERROR_IO
         case .unsupportedVersion, .unsupportedFeatures: TANDEM_ERROR_UNSUPPORTED
         case .outOfMemory: TANDEM_ERROR_OUT_OF_MEMORY
