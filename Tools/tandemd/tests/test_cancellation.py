@@ -112,3 +112,13 @@ def test_a_client_that_reads_slowly_gets_everything(daemon: Daemon) -> None:
         time.sleep(0.002)
     assert received.count(b"data: {") >= 200
     connection.close()
+
+
+def test_a_client_that_does_not_read_cannot_keep_the_daemon(launch) -> None:
+    daemon = launch(drain_time=0.5)
+    connection = _raw_request(daemon, {**LONG, "n": 16, "logprobs": 20, "stream": True}, buffer=4096)
+    daemon.wait_metric(TOKENS, lambda value: value > 1000, limit=60)
+    began = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - began < 8
+    connection.close()

@@ -10,7 +10,13 @@ final class AnswerRun: Sendable {
     private let presence: ClientPresence
     private let activity: Daemon.Activity
     private let deadline: Scheduled<Void>?
-    private let state: Mutex<(remaining: Int, hasFailed: Bool)>
+    private let state: Mutex<State>
+
+    private struct State {
+        var remaining: Int
+        var hasFailed = false
+        var hasEnded = false
+    }
 
     init(
         _ job: GenerationJob, daemon: Daemon, channel: any Channel, presence: ClientPresence,
@@ -20,7 +26,7 @@ final class AnswerRun: Sendable {
         self.daemon = daemon
         self.presence = presence
         self.activity = activity
-        state = Mutex((job.choices.count, false))
+        state = Mutex(State(remaining: job.choices.count))
         let limit = daemon.settings.limits.seconds
         deadline =
             limit > 0
@@ -54,15 +60,28 @@ final class AnswerRun: Sendable {
     }
 
     /// Waits for nothing more.
-    func finish() { state.withLock { $0 = (0, true) } }
+    func finish() {
+        state.withLock { state in
+            state.remaining = 0
+            state.hasFailed = true
+        }
+    }
 
     func cancel(_ error: APIError) { job.cancel(error) }
 
-    /// Lets go of everything; what still runs is cancelled.
+    /// Lets go of everything; what still runs is cancelled. Only the first call counts.
     func end() {
+        let (isFirst, isCutOff) = state.withLock { state in
+            defer { state.hasEnded = true }
+            return (!state.hasEnded, state.remaining > 0 || state.hasFailed)
+        }
+        guard isFirst else { return }
         deadline?.cancel()
         presence.onDeparture(nil)
         daemon.remove(job)
-        if remaining > 0 || hasFailed { job.cancel(.clientClosed) }
+        if isCutOff { job.cancel(.clientClosed) }
     }
+
+    // A server that never wrote the answer lets go of it.
+    deinit { end() }
 }

@@ -27,7 +27,10 @@ struct Lifecycle: Sendable {
                 start.finishOne()
             }
         }
-        let group = ServiceGroup(configuration: .init(services: services, logger: serverLogger))
+        var configuration = ServiceGroupConfiguration(services: services, logger: serverLogger)
+        // Clients that do not read what they are sent are not waited for.
+        configuration.maximumGracefulShutdownDuration = .seconds(2)
+        let group = ServiceGroup(configuration: configuration)
         let loading = Task {
             do {
                 try await loadModels()
@@ -44,7 +47,11 @@ struct Lifecycle: Sendable {
             listening.cancel()
             for listener in listeners { listener.remove() }
         }
-        try await group.run()
+        do {
+            try await group.run()
+        } catch where daemon.isDraining {
+            logger.warning("Connections were cut off", metadata: ["reason": "\(error)"])
+        }
         if daemon.isStarting, !daemon.isDraining { try await loading.value }
         logger.info("Stopped")
     }
