@@ -49,6 +49,7 @@ extension Session {
     /// - Parameters:
     ///   - tokens: at most `contextSize`.
     ///   - blockLength: γ, in 1 ... `maxDraft`; the primary's logits do not depend on it.
+    ///   - cancellation: stops the work within one layer.
     ///   - visit: called for each position in order.
     /// - Throws: ``TandemError/promptTooLong(tokens:contextSize:)``, ``TandemError/invalidToken(id:vocabularySize:)``,
     ///   ``TandemError/sessionBusy``, ``TandemError/cancelled``, ``TandemError/invalidParameter(name:value:allowed:)``.
@@ -72,8 +73,13 @@ extension Session {
     /// The secondary is compared with the primary; the primary with the primary of `reference` (the same model at
     /// another precision, say), when one is given. Where the vocabularies differ, the secondary is compared over the tokens
     /// of both models, at the positions whose next token is one of them.
-    /// - Parameter referenceBlockLength: tokens the reference takes at once, at most its `maxDraft`: its logits do not
-    ///   depend on it, but long blocks are faster; nil takes `blockLength`.
+    /// - Parameters:
+    ///   - tokens: the text, at most `contextSize`.
+    ///   - blockLength: γ, in 1 ... `maxDraft`.
+    ///   - reference: a session of a model with the same vocabulary; it is reset too.
+    ///   - referenceBlockLength: tokens the reference takes at once, at most its `maxDraft`: its logits do not depend on
+    ///     it, but long blocks are faster; nil takes `blockLength`.
+    ///   - cancellation: stops the work within one layer.
     /// - Throws: also ``TandemError/invalidParameter(name:value:allowed:)`` when the reference has another vocabulary.
     /// - Complexity: with a reference, memory for its logits: tokens × vocabulary floats.
     public func evaluate(

@@ -14,7 +14,10 @@ public struct MachineSpeed: Sendable, Equatable {
     ///
     /// Takes memory for one matrix and a ring's worth of reads. The speed of storage is that of bypassing the page cache
     /// where the file system lets us.
-    /// - Parameter storageBytesPerSecond: the storage's speed, when it is known.
+    /// - Parameters:
+    ///   - path: a `.tandem` file on the storage in question.
+    ///   - options: the threads and the instruction set to compute with.
+    ///   - storageBytesPerSecond: the storage's speed, when it is known.
     /// - Throws: ``TandemError``.
     public static func measure(
         file path: String, options: LoadOptions = .default, storageBytesPerSecond: Double? = nil

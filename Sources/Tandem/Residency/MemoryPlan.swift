@@ -2,7 +2,7 @@
 
 /// Where everything that running a model takes is kept, in bytes.
 ///
-/// A plan is made before any weight is read (``TandemModel/memoryPlan(forFile:budget:session:threadCount:)``), and a loaded
+/// A plan is made before any weight is read (``TandemModel/memoryPlan(forFile:options:)``), and a loaded
 /// model keeps to the one it was loaded with (``TandemModel/memoryPlan``).
 public struct MemoryPlan: Sendable, Equatable {
     /// How the weights are kept.

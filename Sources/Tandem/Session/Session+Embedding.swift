@@ -17,7 +17,10 @@ extension Session {
     /// trained for it. It does not depend on threads, memory or instruction set.
     ///
     /// The session then holds the text: what it held before is forgotten.
-    /// - Parameter cancellation: stops the work within one layer.
+    /// - Parameters:
+    ///   - text: at most as many tokens as the context holds.
+    ///   - pooling: how the tokens' states become one vector.
+    ///   - cancellation: stops the work within one layer.
     /// - Throws: ``TandemError/noTokenizer``, ``TandemError/emptyPrompt``,
     ///   ``TandemError/promptTooLong(tokens:contextSize:)``, ``TandemError/sessionBusy``, ``TandemError/cancelled``.
     public func embedding(

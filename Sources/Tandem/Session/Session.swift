@@ -73,6 +73,7 @@ public final class Session: Sendable {
     ///
     /// - Parameters:
     ///   - tokens: the whole prompt, from the first position.
+    ///   - parameters: how to generate.
     ///   - cancellation: stops the work within one layer; the result then says ``FinishReason/cancelled``.
     ///   - onDelta: called with each new piece of text, always whole Unicode scalars, and the tokens that were generated
     ///     since the piece before. The pieces joined are the result's text.

@@ -39,7 +39,10 @@ public final class SessionPool: Sendable {
     }
 
     /// An empty pool; sessions are made when they are wanted.
-    /// - Parameter count: sessions at most, 1 ... 1024.
+    /// - Parameters:
+    ///   - model: the model of every session.
+    ///   - options: of every session.
+    ///   - count: sessions at most, 1 ... 1024.
     /// - Throws: ``TandemError/invalidParameter(name:value:allowed:)``.
     public init(model: TandemModel, options: SessionOptions = .default, count: Int) throws(TandemError) {
         guard (1...1024).contains(count) else {

@@ -6,6 +6,8 @@ extension ChatSession {
     /// Asks, and returns the answer.
     ///
     /// - Parameters:
+    ///   - question: what the user says.
+    ///   - parameters: how to answer.
     ///   - cancellation: stops the answer within one layer. What was said by then stays in the conversation; when nothing
     ///     was, the question goes too.
     ///   - onDelta: called with each new piece of the answer.
@@ -19,8 +21,7 @@ extension ChatSession {
             to: [.user(question)], parameters: parameters, cancellation: cancellation, onDelta: onDelta)
     }
 
-    /// Adds messages, such as the results of tools, and returns the answer; see
-    /// ``respond(to:parameters:cancellation:onDelta:)``.
+    /// Adds messages, such as the results of tools, and returns the answer, as with a question.
     public func respond(
         to messages: [ChatMessage], parameters: GenerateParameters, cancellation: CancellationToken? = nil,
         onDelta: (GenerationDelta) -> Void = { _ in }
@@ -40,7 +41,7 @@ extension ChatSession {
     /// the same answer.
     ///
     /// - Throws: ``TandemError/emptyPrompt`` when there is no question; else as
-    ///   ``respond(to:parameters:cancellation:onDelta:)``, and then the old answer stays.
+    ///   a question does, and then the old answer stays.
     public func regenerate(
         parameters: GenerateParameters, cancellation: CancellationToken? = nil,
         onDelta: (GenerationDelta) -> Void = { _ in }
@@ -80,7 +81,7 @@ extension ChatSession {
         stream(to: [.user(question)], parameters: parameters)
     }
 
-    /// Adds messages, and answers on a thread of its own; see ``stream(to:parameters:)-(String,_)``.
+    /// Adds messages, and answers on a thread of its own, as with a question.
     public func stream(
         to messages: [ChatMessage], parameters: GenerateParameters
     ) -> AsyncThrowingStream<Generation, any Error> {

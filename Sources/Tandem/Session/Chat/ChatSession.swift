@@ -14,7 +14,7 @@ public import TandemTokenizer
 /// Every turn renders the whole conversation with the template; what the session's caches already hold of it is not run
 /// again. A turn that fails leaves the conversation as it was.
 ///
-/// Control tokens that are spelt out in messages are plain text to the model: see ``TandemTokenizer/Tokenizer/encode(_:)``.
+/// Control tokens that are spelt out in messages are plain text to the model: see `Tokenizer.encode(_:)`.
 ///
 /// ## Thread Safety
 /// A conversation runs one turn at a time; a second one meanwhile throws ``TandemError/sessionBusy``. Reading and setting
@@ -39,11 +39,13 @@ public final class ChatSession: Sendable {
     /// Begins a conversation.
     ///
     /// - Parameters:
+    ///   - model: the model that answers.
     ///   - templates: how to write it; `nil` = as the model's file says.
     ///   - instructions: the system message; `nil` = none, or the template's own.
     ///   - tools: functions that the model may call, as JSON Schema.
     ///   - variables: further variables of the template, such as `enable_thinking`.
     ///   - time: what templates that write the date are told; it stays the same for the whole conversation.
+    ///   - options: of the session that holds the conversation.
     /// - Throws: ``TandemError/noChatTemplate``, ``TandemError/noTokenizer``, and what
     ///   ``TandemModel/makeSession(options:)`` throws.
     public init(
