@@ -28,6 +28,7 @@ let package = Package(
             name: "tandemd",
             dependencies: [
                 .product(name: "Tandem", package: "tandem"),
+                .product(name: "TandemGrammar", package: "tandem"),
                 .product(name: "TandemJSON", package: "tandem"),
                 .product(name: "TandemTokenizer", package: "tandem"),
                 .product(name: "TandemFormat", package: "tandem"),

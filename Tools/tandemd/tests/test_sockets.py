@@ -133,7 +133,13 @@ def test_a_port_that_is_taken(launch) -> None:
 def test_cors(launch, daemon: Daemon) -> None:
     headers = {"Origin": "https://app.example"}
     assert "access-control-allow-origin" not in daemon.http().get("/v1/models", headers=headers).headers
+    # Without asking first, a page could send what no answer is needed for.
+    sent = daemon.http().post("/tokenize", json={"content": "x"}, headers=headers)
+    assert sent.status_code == 403 and "cors-origin" in sent.text
+    own = {"Origin": daemon.url.replace("127.0.0.1", "localhost"), "Host": daemon.url[7:].replace("127.0.0.1", "localhost")}
+    assert daemon.http().post("/tokenize", json={"content": "x"}, headers=own).status_code == 200
     open_daemon = launch(cors_origin="https://app.example")
+    assert open_daemon.http().post("/tokenize", json={"content": "x"}, headers=headers).status_code == 200
     answer = open_daemon.http().get("/v1/models", headers=headers)
     assert answer.headers["access-control-allow-origin"] == "https://app.example"
     other = open_daemon.http().get("/v1/models", headers={"Origin": "https://other.example"})

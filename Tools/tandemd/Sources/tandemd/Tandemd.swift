@@ -12,7 +12,7 @@ struct Tandemd: AsyncParsableCommand {
         commandName: "tandemd",
         abstract: "Serve .tandem models over HTTP, with OpenAI's interface.",
         discussion: """
-            Every setting can also stand in a configuration file ('port = 8080') and in the environment
+            Every setting can also stand in a configuration file ('port = 8080') and in the environment \
             (TANDEM_PORT=8080); a flag wins over the environment, the environment over the file.
             """,
         version: LibraryVersion.current)

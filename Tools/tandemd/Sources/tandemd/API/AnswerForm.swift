@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import TandemGrammar
 import TandemJSON
 
 /// The form that a request wants its answer in.
@@ -43,6 +44,32 @@ enum AnswerForm: Sendable {
                 throw format.error("json_schema.schema", "a JSON Schema")
             }
             self = .schema(schema)
+        }
+    }
+
+    var isText: Bool {
+        if case .text = self { true } else { false }
+    }
+
+    /// The grammar of such answers; nil where any text will do.
+    /// - Throws: 400 that says what in a schema or grammar is wrong or not supported, and where.
+    func grammar() throws(APIError) -> Grammar? {
+        switch self {
+        case .text: return nil
+        case .json: return .json
+        case .schema(let schema):
+            do {
+                return try Grammar(jsonSchema: schema)
+            } catch {
+                throw .invalid(
+                    error.description, param: "response_format.json_schema.schema", code: "invalid_schema")
+            }
+        case .grammar(let text):
+            do {
+                return try Grammar(gbnf: text)
+            } catch {
+                throw .invalid(error.description, param: "grammar", code: "invalid_grammar")
+            }
         }
     }
 }

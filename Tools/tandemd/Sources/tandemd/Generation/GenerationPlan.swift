@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Tandem
+import TandemGrammar
 import TandemTokenizer
 
 /// A checked request for generations: what to run, and how to tell it.
@@ -17,7 +18,7 @@ struct GenerationPlan: Sendable {
     /// - Parameter defaultTokens: tokens to generate where the request does not say; nil = as many as fit.
     /// - Throws: 400 that names what is wrong.
     init(
-        prompts: [[TokenID]], _ fields: GenerationFields, form: AnswerForm, logprobs: Int?,
+        prompts: [[TokenID]], _ fields: GenerationFields, grammar: Grammar?, logprobs: Int?,
         defaultTokens: Int?,
         host: ModelHost, lease: ModelHost.Lease, limits: Settings.Limits, idPrefix: String
     ) throws(APIError) {

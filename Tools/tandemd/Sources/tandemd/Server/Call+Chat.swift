@@ -18,18 +18,17 @@ extension Call {
             let generation = try GenerationFields(
                 fields, defaults: loaded.model.manifest.generation, priority: priority)
             let tools = try ToolFields(fields)
-            var form = try AnswerForm(fields)
-            if let schema = tools.forcedSchema {
-                guard case .text = form else {
-                    throw APIError.invalid(
-                        "a forced call has a form of its own; leave 'response_format' and 'grammar' out",
-                        param: "tool_choice")
-                }
-                form = .schema(schema)
+            let form = try AnswerForm(fields)
+            guard !tools.isForced || form.isText else {
+                throw APIError.invalid(
+                    "a forced call has a form of its own; leave 'response_format' and 'grammar' out",
+                    param: "tool_choice")
             }
+            let forced = try tools.forcedGrammar(loaded.toolFormat)
             let chat = try ChatFields(fields, tools: tools.tools)
             let plan = try GenerationPlan(
-                prompts: [try loaded.tokens(of: chat.request)], generation, form: form,
+                prompts: [try loaded.tokens(of: chat.request)], generation,
+                grammar: try forced ?? form.grammar(),
                 logprobs: try LogprobFields.chat(fields), defaultTokens: nil, host: host, lease: lease,
                 limits: daemon.settings.limits, idPrefix: "chatcmpl-")
             let parser =

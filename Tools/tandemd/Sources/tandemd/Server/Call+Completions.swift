@@ -25,7 +25,8 @@ extension Call {
                     "'n' times the prompts is more than \(PromptFields.mostPrompts)", param: "n")
             }
             return try GenerationPlan(
-                prompts: prompts, generation, form: form, logprobs: try LogprobFields.completion(fields),
+                prompts: prompts, generation, grammar: try form.grammar(),
+                logprobs: try LogprobFields.completion(fields),
                 defaultTokens: 16, host: host, lease: lease, limits: daemon.settings.limits, idPrefix: "cmpl-"
             )
         }

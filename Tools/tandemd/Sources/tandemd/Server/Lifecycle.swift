@@ -49,7 +49,8 @@ struct Lifecycle: Sendable {
         }
         do {
             try await group.run()
-        } catch where daemon.isDraining {
+        } catch {
+            guard daemon.isDraining else { throw error }
             logger.warning("Connections were cut off", metadata: ["reason": "\(error)"])
         }
         if daemon.isStarting, !daemon.isDraining { try await loading.value }

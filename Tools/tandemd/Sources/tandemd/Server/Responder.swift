@@ -49,6 +49,7 @@ struct Responder: HTTPResponder {
                 status: .methodNotAllowed, kind: .invalidRequest,
                 message: "\(request.uri.path) takes \(route.method.rawValue), not \(request.method.rawValue)")
         }
+        if route.needsEngine { try checkOrigin(request) }
         if !route.isPublic { try authorize(request) }
         let call = Call(daemon: daemon, request: request, context: context, record: record)
         switch route {
@@ -73,6 +74,19 @@ struct Responder: HTTPResponder {
         throw APIError(
             status: .forbidden, kind: .permission,
             message: "the header Host is '\(authority)', but this listener is for this machine only")
+    }
+
+    /// Only pages of the daemon itself, and of the origin that the settings name: others could make a browser send
+    /// requests, though not read the answers.
+    private func checkOrigin(_ request: Request) throws(APIError) {
+        guard let origin = request.headers[.origin] else { return }
+        let own = request.head.authority.map { ["http://\($0)", "https://\($0)"] } ?? []
+        let allowed = daemon.settings.corsOrigin
+        guard allowed == "*" || allowed == origin || own.contains(origin) else {
+            throw APIError(
+                status: .forbidden, kind: .permission,
+                message: "pages from '\(origin)' may not use this daemon; see the setting cors-origin")
+        }
     }
 
     private func authorize(_ request: Request) throws(APIError) {

@@ -52,7 +52,7 @@ struct ToolCallParser: Sendable {
     mutating func finish() -> [Event] {
         defer { held = [] }
         if isForced || format == .llama || format == .mistral {
-            if isForced || phase == .call, let calls = Self.calls(in: held), !calls.isEmpty {
+            if isForced || phase == .call, let calls = Self.calls(in: untagged), !calls.isEmpty {
                 return calls.map { .call($0) }
             }
         } else if format == .hermes, phase == .call {
@@ -61,6 +61,14 @@ struct ToolCallParser: Sendable {
             held.insert(contentsOf: Self.opening, at: 0)
         }
         return release(held.count)
+    }
+
+    /// A forced call without its tags.
+    private var untagged: [UInt8] {
+        guard format == .hermes, held.starts(with: Self.opening),
+            held.suffix(Self.closing.count) == Self.closing[...]
+        else { return held }
+        return Array(held.dropFirst(Self.opening.count).dropLast(Self.closing.count))
     }
 
     private mutating func release(_ count: Int) -> [Event] {

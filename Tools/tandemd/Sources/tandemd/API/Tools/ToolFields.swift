@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import TandemGrammar
 import TandemJSON
 
 /// The functions that a request offers, and whether one must be called.
@@ -41,23 +42,36 @@ struct ToolFields: Sendable {
         }
     }
 
-    /// The JSON Schema of a call where one is forced: an object with the function's name and its arguments.
-    var forcedSchema: JSONValue? {
+    /// What a forced call looks like in a model's format; nil where none is forced.
+    /// - Throws: 400 when the parameters' schema is wrong or not supported.
+    func forcedGrammar(_ format: ToolFormat) throws(APIError) -> Grammar? {
         guard isForced else { return nil }
-        let allowed = functions.filter { function in
-            if case .function(let name) = choice { function.name == name } else { true }
-        }
-        let schemas = allowed.map { function -> JSONValue in
-            [
+        var calls: [Grammar] = []
+        for function in functions {
+            if case .function(let name) = choice, function.name != name { continue }
+            let schema: JSONValue = [
                 "type": "object",
-                "properties": [
+                "properties": .object([
                     "name": ["const": .string(function.name)],
-                    "arguments": function.parameters ?? ["type": "object"],
-                ],
-                "required": ["name", "arguments"], "additionalProperties": false,
+                    format.argumentsName: function.parameters ?? ["type": "object"],
+                ]),
+                "required": ["name", .string(format.argumentsName)], "additionalProperties": false,
             ]
+            do {
+                calls.append(try Grammar(jsonSchema: schema))
+            } catch {
+                throw .invalid(
+                    "the function '\(function.name)': \(error.description)", param: "tools",
+                    code: "invalid_schema")
+            }
         }
-        return schemas.count == 1 ? schemas[0] : ["anyOf": .array(schemas)]
+        do {
+            let call = try Grammar.choice(calls)
+            guard let (start, end) = format.envelope else { return call }
+            return try Grammar.sequence([.literal(start), call, .literal(end)])
+        } catch {
+            throw .invalid(error.description, param: "tools", code: "invalid_schema")
+        }
     }
 
     private static func function(_ tool: JSONValue, _ path: String) throws(APIError) -> (String, JSONValue?) {

@@ -13,6 +13,19 @@ enum ToolFormat: String, Sendable {
     /// Not known: calls stay text.
     case unknown
 
+    /// What the member with a call's arguments is called.
+    var argumentsName: String { self == .llama ? "parameters" : "arguments" }
+
+    /// What stands around a call; nil for nothing.
+    var envelope: (start: String, end: String)? {
+        switch self {
+        case .hermes: ("<tool_call>\n", "\n</tool_call>")
+        // The mark before the array is a control token, which no text can spell.
+        case .mistral: ("[", "]")
+        case .llama, .unknown: nil
+        }
+    }
+
     init(templates: ChatTemplates?) {
         guard let templates else {
             self = .unknown
