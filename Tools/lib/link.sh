@@ -76,3 +76,42 @@ link_archive() {
 }
 
 SONAME=libtandem.so.1
+
+# link_program WORK OBJECTS MODULE OUT: a program out of the objects listed in a file, with the Swift runtime inside;
+# MODULE is the one with the entry point.
+link_program() {
+    static_inputs "$1/static"
+    # Foundation's own dependencies follow it; nothing of them is linked where nothing needs it.
+    swiftc -emit-executable -static-stdlib -use-ld=lld -o "$4" "@$2" -L "$1/static" \
+        -l_FoundationCShims -l_FoundationCollections -Xlinker --defsym="main=$3_main" -Xlinker --no-export-dynamic \
+        -Xlinker --gc-sections -Xlinker --icf=safe -Xlinker -O2 -Xlinker -s
+}
+
+# link_tandem WORK OUT: the command line. Its argument parser is compiled again, without FoundationEssentials: with it the
+# program would be 6 MB larger (Tools/lib/FoundationEssentials.swift). Kept until its sources or the compiler change.
+link_tandem() {
+    local folder parser key
+    folder=$(build_folder)
+    parser=$folder/parser-for-tandem
+    key=$({
+        swiftc --version
+        cat Tools/lib/FoundationEssentials.swift
+        xargs cat <"$folder/ArgumentParser.build/sources"
+    } 2>/dev/null | sha256sum)
+    if [ "$(cat "$parser/key" 2>/dev/null)" != "$key" ]; then
+        rm -rf "$parser"
+        mkdir -p "$parser"
+        swiftc -parse-as-library -swift-version 6 -O -whole-module-optimization -module-name FoundationEssentials \
+            -emit-module -emit-module-path "$parser/FoundationEssentials.swiftmodule" \
+            -c Tools/lib/FoundationEssentials.swift -o "$parser/FoundationEssentials.o"
+        swiftc -parse-as-library -swift-version 6 -O -whole-module-optimization -module-name ArgumentParser \
+            -package-name swift_argument_parser -DSWIFT_PACKAGE -suppress-warnings -I "$parser" -I "$folder/Modules" \
+            -c "@$folder/ArgumentParser.build/sources" -o "$parser/ArgumentParser.o"
+        echo "$key" >"$parser/key"
+    fi
+    {
+        objects tandem | grep -v '/ArgumentParser\.build/'
+        printf '%s\n' "$parser/ArgumentParser.o" "$parser/FoundationEssentials.o"
+    } >"$1/objects"
+    link_program "$1" "$1/objects" TandemCLI "$2"
+}
