@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -19,14 +20,26 @@ LONG = {"prompt": "Once upon a time", "temperature": 0, "max_tokens": 300, **END
 
 
 def test_start_is_quick(launch) -> None:
+    """From the start of the process to the word that requests are taken."""
+    name = f"tandemd-start-{os.getpid()}"
     times = []
-    for _ in range(3):
-        began = time.monotonic()
-        daemon = launch()
-        times.append(time.monotonic() - began)
-        daemon.stop()
-    # From the start of the process to the first answer; polled every 10 ms, on machines that may be busy.
-    assert min(times) < 0.5, times
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind("\0" + name)
+        listener.settimeout(10)
+        for _ in range(5):
+            began = time.monotonic()
+            daemon = launch(env={"NOTIFY_SOCKET": "@" + name}, wait=False)
+            while b"READY=1" not in listener.recv(4096):
+                pass
+            times.append(time.monotonic() - began)
+            daemon.stop()
+            listener.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while listener.recv(4096):
+                    pass
+            listener.settimeout(10)
+    # The machine may be busy with other things at some of them.
+    assert min(times) < 0.15, times
 
 
 def test_sigterm_lets_answers_end(launch, slow_model) -> None:
