@@ -41,7 +41,7 @@ public enum TandemError: Error, Sendable, Equatable {
     case memoryBudgetTooSmall(budgetBytes: Int, leastBytes: Int, largest: String)
     /// The session would take more than the memory plan of its model has left.
     case sessionExceedsBudget(neededBytes: Int, leftBytes: Int)
-    /// The model streams its weights and was loaded before the process was forked.
+    /// The model streams its weights, or was generating, when the process was forked.
     case forkedProcess
     /// There is no room for another generation: so many wait already, and no more may.
     case queueFull(waiting: Int, limit: Int)

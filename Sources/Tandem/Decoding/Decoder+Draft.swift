@@ -35,16 +35,15 @@ extension Decoder {
     ) throws(TandemError) {
         if lookUp(&drafts, pass: &pass, drafting: &drafting, endTokens: endTokens) { return }
         // Nothing is drafted after a token that the secondary does not know.
-        guard let newest = drafts.history.last, Int(newest) < core.sharedVocabulary, let secondary,
-            let secondaryCache
+        guard let newest = drafts.history.last, Int(newest) < core.sharedVocabulary, core.secondary != nil
         else { return }
         while drafting.policy.wantsStep(pass) {
             let start = monotonicSeconds()
-            try runSecondary(drafts.history, secondary, secondaryCache, cancellation: cancellation)
+            let cost = try runSecondary(upToEndOf: drafts.history, cancellation: cancellation)
             let proposal = unsafe sampler.distribution(
                 logits: logits(row: 0), vocabularySize: core.sharedVocabulary, history: drafts.history)
             let confidence = drafting.policy.isFixed ? 1 : confidence(proposal)
-            drafting.policy.recordDraft(seconds: monotonicSeconds() - start, in: &pass)
+            drafting.policy.recordDraft(seconds: cost.seconds(since: start), in: &pass)
             guard drafting.policy.takes(confidence: confidence, in: &pass) else { break }
             let token = proposal.sample(using: &generator)
             if let score = unsafe drafting.scorer?.score(
@@ -79,28 +78,27 @@ extension Decoder {
     }
 
     /// Runs the secondary up to the last token of `history`, whose logits are then in row 0.
-    private func runSecondary(
-        _ history: [TokenID], _ secondary: Transformer, _ cache: KeyValueCache,
-        cancellation: CancellationToken?
-    ) throws(TandemError) {
-        commitTaps()
+    private func runSecondary(upToEndOf history: [TokenID], cancellation: CancellationToken?)
+        throws(TandemError) -> PassCost
+    {
         var first = history.count - 1
         if case .own(let length) = secondaryContent {
-            // A plain draft model has to see every committed token itself, in blocks the workspace can hold.
+            // A plain draft model has to see every committed token itself, in blocks of a prompt.
             first = length
             while history.count - first > batchSize {
-                try secondary.forward(
-                    history[first..<first + batchSize], position: first, cache: cache, taps: nil,
-                    logitRows: 0..<0, cancellation: cancellation)
-                first += batchSize
+                let rows = promptRows(.secondary)
+                try runSecondary(
+                    history[first..<first + rows], position: first, logitRows: 0..<0, isPrompt: true,
+                    cancellation: cancellation)
+                first += rows
                 secondaryContent = .own(length: first)
             }
         }
         let block = history[first...]
-        try secondary.forward(
-            block, position: first, cache: cache, taps: nil, logitRows: block.count - 1..<block.count,
-            cancellation: cancellation)
+        let cost = try runSecondary(
+            block, position: first, logitRows: block.count - 1..<block.count, cancellation: cancellation)
         if case .own = secondaryContent { secondaryContent = .own(length: history.count) }
+        return cost
     }
 
     /// The largest probability of a proposal. A greedy one has only its token: then that of the softmax of row 0.

@@ -11,21 +11,21 @@ extension Decoder {
         reset()
         selectRope(length: tokens.count)
         try prepareCaches(for: .primary)
+        let width = core.primary.configuration.hiddenSize
+        guard let bytes = byteProduct(min(batchSize, tokens.count), width, 4) else {
+            throw .outOfMemory(requestedBytes: Int.max, purpose: "hidden states")
+        }
+        let states = try AlignedBuffer(byteCount: bytes, purpose: "hidden states")
+        let base = unsafe UnsafePointer(states.pointer(to: Float.self))
         var position = 0
         while position < tokens.count {
-            let block = tokens[position..<min(position + batchSize, tokens.count)]
-            try runLead(block, position: position, logitRows: 0..<0, cancellation: cancellation)
-            let states = primary.finalStates(rows: block.count)
-            for row in 0..<block.count { unsafe visit(position + row, states.base + row &* states.stride) }
+            let block = tokens[position..<min(position + promptRows(.primary), tokens.count)]
+            try runLead(
+                block, position: position, logitRows: 0..<0, isPrompt: true, states: states,
+                cancellation: cancellation)
+            for row in 0..<block.count { unsafe visit(position + row, base + row &* width) }
             commit(block)
             position += block.count
         }
-    }
-}
-
-extension Transformer {
-    /// The residual streams of the last pass, its first `rows`, after the final norm; valid until the next pass.
-    func finalStates(rows: Int) -> Rows {
-        unsafe normed(workspace.residual, stride: hiddenSize, rows: rows, by: weights.norm)
     }
 }

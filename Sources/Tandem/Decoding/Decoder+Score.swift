@@ -39,11 +39,9 @@ extension Decoder {
     private func scoreSecondary(
         _ block: ArraySlice<TokenID>, position: Int, cancellation: CancellationToken?
     ) throws(TandemError) -> [Float] {
-        guard let secondary, let secondaryCache else { return [] }
-        commitTaps()
-        try secondary.forward(
-            block, position: position, cache: secondaryCache, taps: nil, logitRows: 0..<block.count,
-            cancellation: cancellation)
+        guard core.secondary != nil else { return [] }
+        try runSecondary(
+            block, position: position, logitRows: 0..<block.count, cancellation: cancellation)
         let vocabulary = core.sharedVocabulary
         var result: [Float] = []
         result.reserveCapacity(block.count * vocabulary)

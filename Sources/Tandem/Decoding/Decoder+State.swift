@@ -28,8 +28,8 @@ extension Decoder {
     }
 
     /// What the caches hold, once the secondary has been given the taps that are due to it.
-    func settledState() -> State {
-        commitTaps()
+    func settledState() throws(TandemError) -> State {
+        try commitTaps()
         return State(
             tokenCount: tokens.count, lead: lead,
             secondaryContent: core.secondary == nil ? .nothing : secondaryContent,
@@ -62,7 +62,7 @@ extension Decoder {
 
     /// Takes what another decoder of the same model holds. Copies the positions in use.
     func copyState(from other: Decoder) throws(TandemError) {
-        let state = other.settledState()
+        let state = try other.settledState()
         try prepare(for: state)
         if let source = other.primaryCache {
             primaryCache?.copyPositions(

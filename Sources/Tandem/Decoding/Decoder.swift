@@ -16,12 +16,14 @@ final class Decoder {
     let maxDraft: Int
     let batchSize: Int
     let keyValueType: KeyValueType
-    let workspace: Workspace
-    let primary: Transformer
-    let secondary: Transformer?
+    private let logitBuffer: LogitBuffer
     var primaryCache: KeyValueCache?
     var secondaryCache: KeyValueCache?
     private var taps: TapBuffer?
+    /// The generation that runs, by which the model's scheduler knows it.
+    var member: PassMember?
+    /// Told of what every matrix multiplies while a model is calibrated.
+    var inputRecorder: InputRecorder?
 
     /// Room for one distribution [tokens that both models have].
     lazy var confidenceScratch = [Float](repeating: 0, count: core.sharedVocabulary)
@@ -58,19 +60,17 @@ final class Decoder {
         self.batchSize = rows
         var configurations = [core.primary.configuration]
         if let secondary = core.secondary { configurations.append(secondary.configuration) }
-        workspace = try Workspace(
-            configurations: configurations, maxRows: rows, logitRows: maxDraft + 1, contextSize: contextSize,
-            threadCount: core.pool.threadCount)
-        let multiplier = unsafe Multiplier(
-            pool: core.pool, kernels: core.kernels.table, workspace: workspace,
-            stream: core.residency?.stream)
-        primary = Transformer(weights: core.primary, multiplier: multiplier)
-        secondary = core.secondary.map { Transformer(weights: $0, multiplier: multiplier) }
+        logitBuffer = try LogitBuffer(configurations: configurations, rows: maxDraft + 1)
+        core.passes.openSession(rows: rows, contextSize: contextSize)
     }
 
-    /// Bytes reserved by caches and activations so far (touched only as they are used).
+    deinit {
+        core.passes.closeSession()
+    }
+
+    /// Bytes reserved by caches and logits so far (touched only as they are used).
     var reservedBytes: Int {
-        workspace.byteCount + (primaryCache?.byteCount ?? 0) + (secondaryCache?.byteCount ?? 0)
+        logitBuffer.byteCount + (primaryCache?.byteCount ?? 0) + (secondaryCache?.byteCount ?? 0)
     }
 
     /// Forgets everything.
@@ -83,7 +83,7 @@ final class Decoder {
     // MARK: - Prompt
 
     /// Prepares the caches for `mode`, keeps the longest prefix of `prompt` they already hold, runs the rest, and
-    /// leaves the logits after the last prompt token in row 0 of the workspace. RoPE takes the frequencies of a text of
+    /// leaves the logits after the last prompt token in row 0. RoPE takes the frequencies of a text of
     /// `length` tokens, by default the prompt's.
     /// - Returns: the number of prompt tokens that had to be run.
     func prefill(
@@ -98,12 +98,13 @@ final class Decoder {
 
         var position = common
         while position < prompt.count {
-            let end = min(position + batchSize, prompt.count)
+            let end = min(position + promptRows(lead), prompt.count)
             let block = prompt[position..<end]
             let isLast = end == prompt.count
             try runLead(
                 block, position: position, logitRows: isLast ? block.count - 1..<block.count : 0..<0,
-                cancellation: cancellation)
+                isPrompt: true, cancellation: cancellation)
+            core.passes.count(prompt: block.count)
             commit(block)
             position = end
         }
@@ -150,20 +151,62 @@ final class Decoder {
     }
 
     /// Runs the lead model over a block.
+    /// - Parameters:
+    ///   - isPrompt: whether the tokens are given ones; such passes may wait for others.
+    ///   - states: takes the rows' hidden states after the final norm [rows, hidden].
+    @discardableResult
     func runLead(
-        _ block: ArraySlice<TokenID>, position: Int, logitRows: Range<Int>, cancellation: CancellationToken?
-    ) throws(TandemError) {
-        if lead == .secondary, let secondary, let secondaryCache {
-            try secondary.forward(
-                block, position: position, cache: secondaryCache, taps: nil, logitRows: logitRows,
-                cancellation: cancellation)
-        } else if let primaryCache {
-            if let taps, taps.pendingRows + block.count > taps.maxRows { commitTaps() }
-            try primary.forward(
-                block, position: position, cache: primaryCache,
-                taps: secondaryContent == .derived ? taps : nil, logitRows: logitRows,
-                cancellation: cancellation)
+        _ block: ArraySlice<TokenID>, position: Int, logitRows: Range<Int>, isPrompt: Bool = false,
+        states: AlignedBuffer? = nil, cancellation: CancellationToken?
+    ) throws(TandemError) -> PassCost {
+        guard let cache = lead == .secondary ? secondaryCache : primaryCache else { return PassCost.nothing }
+        var request = PassRequest(
+            role: lead, tokens: block, position: position, cache: cache, logitRows: logitRows,
+            logits: logitBuffer, states: states, cancellation: cancellation, isPrompt: isPrompt)
+        if lead == .primary, secondaryContent == .derived, let taps {
+            if taps.pendingRows + block.count > taps.maxRows {
+                try commitTaps(isPrompt: isPrompt, cancellation: cancellation)
+            }
+            request.taps = taps
         }
+        return try perform(request)
+    }
+
+    /// Runs the secondary over a block for its logits; first it is given the taps that are due to it: as late as
+    /// possible, because many rows cost little more than one.
+    @discardableResult
+    func runSecondary(
+        _ block: ArraySlice<TokenID>, position: Int, logitRows: Range<Int>, isPrompt: Bool = false,
+        cancellation: CancellationToken?
+    ) throws(TandemError) -> PassCost {
+        guard let secondaryCache else { return PassCost.nothing }
+        let due = dueTaps
+        let cost = try perform(
+            PassRequest(
+                role: .secondary, tokens: block, position: position, cache: secondaryCache, due: due,
+                logitRows: logitRows, logits: logitBuffer, cancellation: cancellation, isPrompt: isPrompt))
+        if due != nil { taps?.pendingRows = 0 }
+        return cost
+    }
+
+    /// Gives the secondary the taps that are due to it, and nothing else.
+    func commitTaps(isPrompt: Bool = false, cancellation: CancellationToken? = nil) throws(TandemError) {
+        guard dueTaps != nil else { return }
+        try runSecondary(
+            [], position: tokens.count, logitRows: 0..<0, isPrompt: isPrompt, cancellation: cancellation)
+    }
+
+    private var dueTaps: DueTaps? {
+        guard secondaryContent == .derived, let taps, taps.pendingRows > 0 else { return nil }
+        return DueTaps(taps: taps, rows: taps.pendingRows, position: tokens.count - taps.pendingRows)
+    }
+
+    /// Runs a request, as a part of the generation that runs or as one of its own.
+    private func perform(_ request: PassRequest) throws(TandemError) -> PassCost {
+        var request = request
+        request.recorder = inputRecorder
+        if let member { return try core.passes.run(request, for: member) }
+        return try core.passes.runAlone(request)
     }
 
     /// Appends the first tokens of the block just run by the lead. Their taps are due to the secondary.
@@ -173,21 +216,11 @@ final class Decoder {
         if lead == .secondary { secondaryContent = .own(length: tokens.count) }
     }
 
-    /// Gives the secondary the taps that are due to it: as late as possible, because many rows cost little more than one.
-    func commitTaps() {
-        guard secondaryContent == .derived, let secondary, let secondaryCache, let taps, taps.pendingRows > 0
-        else { return }
-        secondary.commit(
-            taps, projections: core.projections, layerMap: core.layerMap, rows: taps.pendingRows,
-            position: tokens.count - taps.pendingRows, cache: secondaryCache)
-        taps.pendingRows = 0
-    }
-
     // MARK: - One step
 
-    /// Logits of row `row` of the last pass.
+    /// Logits of row `row` of the last pass; valid until the next one.
     func logits(row: Int) -> UnsafePointer<Float> {
-        unsafe UnsafePointer(workspace.logits + row * workspace.logitStride)
+        unsafe UnsafePointer(logitBuffer.row(row))
     }
 
     /// The lead's distribution at row `row` of its last pass; a secondary that leads keeps to tokens of both models.
@@ -230,7 +263,7 @@ final class Decoder {
         }
         let block = drafts.history[position...]
         let start = monotonicSeconds()
-        try runLead(
+        let cost = try runLead(
             block, position: position,
             logitRows: mode == .tandem ? block.count - 1..<block.count : 0..<block.count,
             cancellation: cancellation)
@@ -253,7 +286,9 @@ final class Decoder {
             secondaryContent = .own(length: min(length, tokens.count))
         }
         drafting.policy.record(
-            pass, drafted: step.drafted, accepted: step.accepted, seconds: monotonicSeconds() - start)
+            pass, drafted: step.drafted, accepted: step.accepted, seconds: cost.seconds(since: start),
+            marginal: cost.marginal)
+        core.passes.count(drafted: step.drafted, accepted: step.accepted)
         step.produced = Array(block.prefix(step.accepted + 1).dropFirst())
         step.produced.append(next)
         return step

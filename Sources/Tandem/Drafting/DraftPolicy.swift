@@ -176,8 +176,11 @@ package struct DraftPolicy: Sendable {
     }
 
     /// Adds a finished pass: `accepted` of `drafted` drafts were kept, the primary took `seconds`.
-    package mutating func record(_ pass: Pass, drafted: Int, accepted: Int, seconds: Double) {
-        costs.recordPass(rows: drafted + 1, seconds: seconds)
+    /// - Parameter marginal: what one more row of the primary is known to cost.
+    package mutating func record(
+        _ pass: Pass, drafted: Int, accepted: Int, seconds: Double, marginal: Double? = nil
+    ) {
+        costs.recordPass(rows: drafted + 1, seconds: seconds, marginal: marginal)
         for index in 0..<min(accepted + 1, drafted) {
             let kept = index < accepted
             if let length = pass.matchLength {

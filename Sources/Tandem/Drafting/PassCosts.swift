@@ -14,6 +14,8 @@ package struct PassCosts: Sendable {
     private var sumXY = 0.0
     private var draftWeight = 0.0
     private var draftSum = 0.0
+    /// What one more row has cost in passes of others too, where that is known.
+    private var knownMarginal: Double?
     private let isFixed: Bool
     private let fixedDraft: Double
     private let fixedMarginal: Double
@@ -55,7 +57,8 @@ package struct PassCosts: Sendable {
         let variance = sumXX / weight - meanX * meanX
         let covariance = sumXY / weight - meanX * meanY
         // The expected slope is a share of the base, and base = meanY − slope · meanX.
-        let expected = Self.expectedMarginal * meanY / (1 + Self.expectedMarginal * meanX)
+        let expected =
+            knownMarginal ?? Self.expectedMarginal * meanY / (1 + Self.expectedMarginal * meanX)
         let prior = Self.expectedWeight / weight
         let slope = (covariance + prior * expected) / (variance + prior)
         return min(max(slope, 0), meanY / (1 + meanX))
@@ -78,8 +81,10 @@ package struct PassCosts: Sendable {
     package func pass(rows: Int) -> Double { base + marginal * Double(rows - 1) }
 
     /// Adds a primary pass.
-    package mutating func recordPass(rows: Int, seconds: Double) {
+    /// - Parameter marginal: what one more row is known to cost, from passes of other lengths that others made.
+    package mutating func recordPass(rows: Int, seconds: Double, marginal: Double? = nil) {
         guard !isFixed, seconds >= 0, rows > 0 else { return }
+        knownMarginal = marginal
         let seconds = weight >= 2 ? min(seconds, 3 * pass(rows: rows)) : seconds
         let x = Double(rows - 1)
         let keep = Self.memory

@@ -59,7 +59,8 @@ extension Session {
         visit: (EvaluatedPosition) -> Void
     ) throws(TandemError) {
         let vocabulary = model.manifest.primary.vocabularySize
-        try withDecoder(checking: tokens, blockLength: blockLength) { (decoder) throws(TandemError) in
+        try withDecoder(checking: tokens, blockLength: blockLength, cancellation: cancellation) {
+            (decoder) throws(TandemError) in
             try unsafe decoder.score(tokens, blockLength: blockLength, cancellation: cancellation) {
                 (position, primary, secondary) in
                 let own = unsafe [Float](UnsafeBufferPointer(start: primary, count: vocabulary))

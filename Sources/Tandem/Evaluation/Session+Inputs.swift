@@ -13,9 +13,10 @@ extension Session {
         tokens: [TokenID], blockLength: Int, into recorder: InputRecorder,
         cancellation: CancellationToken? = nil
     ) throws(TandemError) {
-        try withDecoder(checking: tokens, blockLength: blockLength) { (decoder) throws(TandemError) in
-            decoder.workspace.inputRecorder = recorder
-            defer { decoder.workspace.inputRecorder = nil }
+        try withDecoder(checking: tokens, blockLength: blockLength, cancellation: cancellation) {
+            (decoder) throws(TandemError) in
+            decoder.inputRecorder = recorder
+            defer { decoder.inputRecorder = nil }
             try unsafe decoder.score(tokens, blockLength: blockLength, cancellation: cancellation) {
                 _, _, _ in
             }

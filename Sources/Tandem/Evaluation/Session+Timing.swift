@@ -22,7 +22,8 @@ extension Session {
         }
         let tokens = Self.plainTokens(position + rows, vocabularySize: model.manifest.primary.vocabularySize)
         var seconds: [Double] = []
-        try withDecoder(checking: tokens, blockLength: max(1, rows - 1)) { (decoder) throws(TandemError) in
+        try withDecoder(checking: tokens, blockLength: max(1, rows - 1), cancellation: cancellation) {
+            (decoder) throws(TandemError) in
             decoder.reset()
             defer { decoder.reset() }
             _ = try decoder.prefill(

@@ -21,12 +21,15 @@ public struct LoadOptions: Sendable, Equatable {
     public let session: SessionOptions
     /// How many such sessions at a time.
     public let sessionCount: Int
+    /// How many generations run and wait at a time.
+    public let scheduling: SchedulingOptions
 
     /// Checks and keeps the options.
     /// - Throws: ``TandemError/invalidParameter(name:value:allowed:)``.
     public init(
         threadCount: Int? = nil, instructionSet: String? = nil, verification: Verification = .full,
-        memory: MemoryBudget = .automatic, session: SessionOptions = .default, sessionCount: Int = 1
+        memory: MemoryBudget = .automatic, session: SessionOptions = .default, sessionCount: Int = 1,
+        scheduling: SchedulingOptions = .default
     ) throws(TandemError) {
         if let threadCount, !(1...1024).contains(threadCount) {
             throw .invalidParameter(name: "threads", value: "\(threadCount)", allowed: "in 1 ... 1024")
@@ -43,6 +46,7 @@ public struct LoadOptions: Sendable, Equatable {
         self.memory = memory
         self.session = session
         self.sessionCount = sessionCount
+        self.scheduling = scheduling
     }
 
     private init() {
@@ -52,6 +56,7 @@ public struct LoadOptions: Sendable, Equatable {
         memory = .automatic
         session = .default
         sessionCount = 1
+        scheduling = .default
     }
 
     /// All processors, the fastest instruction set, everything verified, the memory that is there.

@@ -4,7 +4,7 @@ internal import TandemFormat
 
 /// Everything of a loaded model that sessions share.
 ///
-/// Thread safety: immutable; the pool takes one job at a time from any number of threads.
+/// Thread safety: immutable, but for what the pool, the ledger and the scheduler guard themselves.
 final class ModelCore: Sendable {
     let file: TandemFile
     let primary: TransformerWeights
@@ -28,9 +28,12 @@ final class ModelCore: Sendable {
     /// Weights within a budget; `nil` when the file is mapped.
     let residency: ModelResidency?
     let ledger: SessionLedger
+    /// Runs the passes of all sessions.
+    let passes: PassScheduler
 
     init(
-        file: TandemFile, kernels: KernelTable, threadCount: Int, plan: MemoryPlan, residency: ModelResidency?
+        file: TandemFile, kernels: KernelTable, threadCount: Int, plan: MemoryPlan,
+        residency: ModelResidency?, scheduling: SchedulingOptions
     ) throws(TandemError) {
         self.plan = plan
         self.residency = residency
@@ -63,6 +66,12 @@ final class ModelCore: Sendable {
         let ropes = primary.ropes + (secondary?.ropes ?? [])
         ropeLimits = Set(ropes.compactMap(\.longAbove)).sorted()
         pool = ComputePool(threadCount: threadCount)
+        passes = PassScheduler(
+            engine: PassEngine(
+                primary: primary, secondary: secondary, projections: projections, layerMap: layerMap,
+                pool: pool, kernels: kernels, stream: residency?.stream,
+                planned: residency == nil ? nil : (plan.passRows, plan.contextSize)),
+            options: scheduling)
     }
 
     private static func modelledCosts(_ file: TandemFile, isStreamed: Bool) -> PassCosts {

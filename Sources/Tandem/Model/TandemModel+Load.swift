@@ -57,7 +57,8 @@ extension TandemModel {
                 }
             }
             let core = try ModelCore(
-                file: file, kernels: kernels, threadCount: threads, plan: plan, residency: nil)
+                file: file, kernels: kernels, threadCount: threads, plan: plan, residency: nil,
+                scheduling: options.scheduling)
             return TandemModel(core: core, tokenizer: try mappedTokenizer(file))
         }
         // The tokenizer first: building it takes memory that the weights need later.
@@ -67,7 +68,8 @@ extension TandemModel {
             file: opened.file, placement: plan.placement, ringLength: plan.ringBytes, storage: opened.storage,
             threadCount: threads, isVerifying: options.verification == .full)
         let core = try ModelCore(
-            file: opened.file, kernels: kernels, threadCount: threads, plan: plan, residency: residency)
+            file: opened.file, kernels: kernels, threadCount: threads, plan: plan, residency: residency,
+            scheduling: options.scheduling)
         return TandemModel(core: core, tokenizer: tokenizer)
     }
 }

@@ -92,7 +92,7 @@ public struct MachineSpeed: Sendable, Equatable {
         let kernels = try KernelTable(named: options.instructionSet)
         let pool = ComputePool(threadCount: options.threadCount ?? availableProcessorCount())
         let workspace = try Workspace(
-            configurations: [file.manifest.primary], maxRows: 1, logitRows: 1, contextSize: 16,
+            configurations: [file.manifest.primary], maxRows: 1, contextSize: 16,
             threadCount: pool.threadCount)
         let multiplier = unsafe Multiplier(pool: pool, kernels: kernels.table, workspace: workspace)
         let output = try AlignedBuffer(byteCount: (tensor.rows + 15) * 4, purpose: "measuring")

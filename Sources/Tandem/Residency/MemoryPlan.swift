@@ -54,8 +54,11 @@ public struct MemoryPlan: Sendable, Equatable {
     public let promptRows: Int
     /// Block length γ that the file recommends, or 4; 0 without a secondary.
     public let draftLength: Int
-    /// Bytes of the sessions there is room for.
+    /// Bytes of the sessions there is room for, but for the activations.
     let sessionBytes: Int
+    /// Rows that passes have room for, of all sessions together, and the bytes of their activations.
+    let passRows: Int
+    let activationBytes: Int
     let placement: WeightPlacement
 
     /// All items together.

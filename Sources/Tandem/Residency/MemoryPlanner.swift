@@ -263,9 +263,9 @@ struct MemoryPlanner {
         let memory = sessionMemory(contextSize: contextSize)
         let few = min(Self.smallestRows, contextSize)
         let most = min(Self.largestRows, contextSize)
-        let base = try memory.activations(rows: few)
-        let step = try memory.activations(rows: few + 16) - base
-        let perStep = max(1, step * sessionCount)
+        let step = try memory.activations(rows: few + 16) - memory.activations(rows: few)
+        let perSession = memory.results(promptRows: few + 16) - memory.results(promptRows: few)
+        let perStep = max(1, step + perSession * sessionCount)
         return min(most, few + max(0, room) / perStep * 16)
     }
 
@@ -314,7 +314,8 @@ struct MemoryPlanner {
         if !program.units.isEmpty {
             items.addStream(program, ring: ring, threadCount: threadCount, isVerifying: isVerifying)
         }
-        try items.addSession(sessionMemory(contextSize: draft.contextSize), rows: rows, count: sessionCount)
+        let memory = sessionMemory(contextSize: draft.contextSize)
+        try items.addSession(memory, rows: rows, count: sessionCount)
         let streamed = draft.placement.streamed.reduce(0) {
             $0 + file.tensors[$1].dataLength + file.tensors[$1].scalesLength
         }
@@ -327,6 +328,8 @@ struct MemoryPlanner {
             ringBytes: program.units.isEmpty ? 0 : ring,
             contextSize: draft.contextSize, promptRows: rows,
             draftLength: file.manifest.secondary == nil ? 0 : file.manifest.tandem?.blockLength ?? 4,
-            sessionBytes: items.sessionBytes, placement: draft.placement)
+            sessionBytes: items.sessionBytes,
+            passRows: memory.passRows(promptRows: rows, count: sessionCount),
+            activationBytes: items.activationBytes, placement: draft.placement)
     }
 }

@@ -101,26 +101,28 @@ struct PlanItems {
             "units, checksums")
     }
 
-    /// Bytes of the sessions.
+    /// Bytes of the sessions, and of the activations that they share.
     private(set) var sessionBytes = 0
+    private(set) var activationBytes = 0
 
     mutating func addSession(_ session: SessionMemory, rows: Int, count: Int) throws(TandemError) {
         let times = count == 1 ? "" : "\(count) × "
         let name = "\(times)\(session.contextSize) positions, \(session.keyValueType.rawValue)"
-        let activations = try session.activations(rows: rows)
-        sessionBytes = try session.total(rows: rows) * count
+        let passRows = session.passRows(promptRows: rows, count: count)
+        activationBytes = try session.activations(rows: passRows)
+        sessionBytes = session.total(promptRows: rows) * count
         add("primary's cache", session.cache(file.manifest.primary) * count, name)
         if let secondary = file.manifest.secondary {
             add("secondary's cache", session.cache(secondary) * count, name)
         }
-        add(
-            "activations", activations * count,
-            "\(times)blocks of \(rows) positions, logits of \(session.maxDraft + 1), attention scores")
+        let results = session.results(promptRows: rows) * count
+        add("activations", activationBytes, "passes over \(passRows) positions, attention scores")
+        add("results of passes", results, "\(times)logits of \(session.maxDraft + 1) positions, taps")
         add("sampling", session.sampling * count, "\(times)candidates and distributions")
         // While weights are read in, blocks are in use that later give way to caches and activations.
         let blocks = file.chunks.contains { $0.codec == .planes } ? 3 : 2
         let loading = blocks * ChunkScan.windowCapacity + (64 << 10)
-        add("loading", max(0, loading - activations * count), "reading weights in")
+        add("loading", max(0, loading - activationBytes - results), "reading weights in")
     }
 
     /// Bytes of the matrices that one position of a model is multiplied by.

@@ -20,15 +20,28 @@ struct SessionMemory {
         return keysAndValues + contextSize * rotated * 4
     }
 
-    /// Bytes of the activations of blocks of `rows` positions, the logits and attention scores included.
+    /// Rows that passes have room for: a block of a prompt, and for `count` sessions at a time a usual block of drafts of
+    /// each and a longest one.
+    func passRows(promptRows: Int, count: Int) -> Int {
+        max(promptRows, (maxDraft + 1) + (count - 1) * min(maxDraft + 1, Self.usualBlock))
+    }
+
+    private static let usualBlock = 8
+
+    /// Bytes of the activations of passes of `rows` positions, attention scores included: once for all sessions.
     func activations(rows: Int) throws(TandemError) -> Int {
-        let rows = max(rows, maxDraft + 1)
         // Reserved and given back untouched: the one place that knows the sizes is the workspace itself.
-        let workspace = try Workspace(
-            configurations: configurations, maxRows: rows, logitRows: maxDraft + 1, contextSize: contextSize,
-            threadCount: threadCount)
+        try Workspace(
+            configurations: configurations, maxRows: rows, contextSize: contextSize, threadCount: threadCount
+        ).byteCount
+    }
+
+    /// Bytes of what a session keeps of a pass: logits of a block of drafts, taps of a block of a prompt.
+    func results(promptRows: Int) -> Int {
         let depths = Set(manifest.tandem?.layerMap ?? []).count
-        return workspace.byteCount + depths * rows * manifest.primary.hiddenSize * 4
+        let rows = max(promptRows, maxDraft + 1)
+        return LogitBuffer.byteCount(configurations, rows: maxDraft + 1)
+            + depths * rows * manifest.primary.hiddenSize * 4
     }
 
     /// Bytes of the sampler's candidates and of the distributions of a block of drafts.
@@ -37,9 +50,9 @@ struct SessionMemory {
         return vocabulary * 24 + (manifest.secondary == nil ? 0 : (maxDraft + 1) * vocabulary * 8)
     }
 
-    /// Bytes of a whole session.
-    func total(rows: Int) throws(TandemError) -> Int {
-        cache(manifest.primary) + (manifest.secondary.map(cache) ?? 0) + (try activations(rows: rows))
+    /// Bytes of a whole session, but for the activations.
+    func total(promptRows: Int) -> Int {
+        cache(manifest.primary) + (manifest.secondary.map(cache) ?? 0) + results(promptRows: promptRows)
             + sampling
     }
 

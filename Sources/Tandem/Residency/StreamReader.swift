@@ -190,11 +190,11 @@ final class StreamReader: @unchecked Sendable {
 
     /// Takes the reader for one pass over the units; passes of several threads take turns.
     /// - Throws: ``TandemError/cancelled`` while waiting for another one's pass.
-    func enterPass(_ cancellation: CancellationToken?) throws(TandemError) {
+    func enterPass(_ cancellations: [CancellationToken?]) throws(TandemError) {
         lock()
         defer { unlock() }
         while isInPass {
-            if let cancellation, cancellation.isCancelled { throw .cancelled }
+            if areCancelled(cancellations) { throw .cancelled }
             waitBriefly()
         }
         isInPass = true
@@ -212,7 +212,9 @@ final class StreamReader: @unchecked Sendable {
     }
 
     /// Waits until a unit is in the ring. Where it is not the next in line, reading starts again from it.
-    func wait(for unit: Int, cancellation: CancellationToken?) -> Outcome {
+    func wait(for unit: Int, _ cancellations: [CancellationToken?], observer: (any PassObserver)?)
+        -> Outcome
+    {
         lock()
         defer { unlock() }
         if (queue.first?.unit ?? next) != unit { restart(at: unit) }
@@ -228,9 +230,12 @@ final class StreamReader: @unchecked Sendable {
             } else if let failure {
                 return .failed(failure)
             }
-            if let cancellation, cancellation.isCancelled { return .cancelled }
+            if areCancelled(cancellations) { return .cancelled }
             if began == nil { began = monotonicSeconds() }
             waitBriefly()
+            unlock()
+            observer?.betweenLayers()
+            lock()
         }
     }
 
@@ -243,6 +248,11 @@ final class StreamReader: @unchecked Sendable {
             broadcast()
         }
         unlock()
+    }
+
+    /// Whether nobody wants the pass any more.
+    private func areCancelled(_ cancellations: [CancellationToken?]) -> Bool {
+        !cancellations.isEmpty && cancellations.allSatisfy { $0?.isCancelled ?? false }
     }
 
     private func restart(at unit: Int) {

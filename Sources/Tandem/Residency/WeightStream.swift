@@ -18,7 +18,7 @@ struct StreamedPanels {
 /// A pass takes the units of ``StreamProgram`` one by one, in order: ``acquire(_:pool:)``, use, ``release()``. The first
 /// failure of a pass ends it: what is acquired afterwards is `nil`, and ``check()`` throws. The next pass starts clean.
 ///
-/// Thread safety: ``beginPass(_:)`` makes passes of several sessions take turns; all else is called by the thread that
+/// Thread safety: ``beginPass(_:)`` makes passes take turns; all else is called by the thread that
 /// holds the pass.
 @safe
 final class WeightStream: @unchecked Sendable {
@@ -34,7 +34,8 @@ final class WeightStream: @unchecked Sendable {
     /// Chunk and raw range that `decoded` holds.
     private var decodedContent: (chunk: Int, range: Range<Int>) = (-1, 0..<0)
     private var failure: TandemError?
-    private var cancellation: CancellationToken?
+    private var cancellations: [CancellationToken?] = []
+    private weak var observer: (any PassObserver)?
     private let process = getpid()
 
     /// - Parameters:
@@ -72,17 +73,22 @@ final class WeightStream: @unchecked Sendable {
 
     // MARK: - Passes
 
-    /// Takes the stream for a pass over all units.
+    /// Takes the stream for a pass over all units, which is given up when every one of `cancellations` is cancelled (`nil`
+    /// cannot be). The observer is called also while the pass waits for weights.
     /// - Throws: ``TandemError/cancelled``, ``TandemError/forkedProcess``.
-    func beginPass(_ cancellation: CancellationToken?) throws(TandemError) {
+    func beginPass(_ cancellations: [CancellationToken?], observer: (any PassObserver)?)
+        throws(TandemError)
+    {
         guard getpid() == process else { throw .forkedProcess }
-        try reader.enterPass(cancellation)
-        self.cancellation = cancellation
+        try reader.enterPass(cancellations)
+        self.cancellations = cancellations
+        self.observer = observer
         failure = nil
     }
 
     func endPass() {
-        cancellation = nil
+        cancellations = []
+        observer = nil
         reader.leavePass()
     }
 
@@ -96,7 +102,7 @@ final class WeightStream: @unchecked Sendable {
     func acquire(_ index: Int, pool: ComputePool) -> StreamedPanels? {
         guard failure == nil else { return nil }
         let region: UnsafeMutableRawPointer
-        switch reader.wait(for: index, cancellation: cancellation) {
+        switch reader.wait(for: index, cancellations, observer: observer) {
         case .ready(let base): unsafe region = base
         case .failed(let error):
             failure = .format(error)

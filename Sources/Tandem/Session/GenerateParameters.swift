@@ -28,6 +28,8 @@ public struct GenerateParameters: Sendable, Equatable {
     public let logprobs: Int?
     /// What happens when the context is full.
     public let contextOverflow: ContextOverflow
+    /// Whose turn comes first where generations of the same model compete.
+    public let priority: GenerationPriority
 
     /// Checks and keeps the parameters.
     /// - Throws: ``TandemError/invalidParameter(name:value:allowed:)``.
@@ -35,7 +37,7 @@ public struct GenerateParameters: Sendable, Equatable {
         maxTokens: Int? = nil, mode: DecodingMode? = nil, draftMax: Int? = nil,
         draftMin: Int? = nil, promptLookup: Bool? = nil, sampling: SamplingParameters = .greedy,
         stop: [String] = [], ignoreEndTokens: Bool = false, logprobs: Int? = nil,
-        contextOverflow: ContextOverflow = .stop
+        priority: GenerationPriority = .interactive, contextOverflow: ContextOverflow = .stop
     ) throws(TandemError) {
         if let maxTokens, maxTokens < 0 {
             throw .invalidParameter(name: "predict", value: "\(maxTokens)", allowed: "0 or greater")
@@ -66,5 +68,6 @@ public struct GenerateParameters: Sendable, Equatable {
         self.ignoreEndTokens = ignoreEndTokens
         self.logprobs = logprobs
         self.contextOverflow = contextOverflow
+        self.priority = priority
     }
 }

@@ -53,6 +53,9 @@ struct GenerationRun {
         let start = monotonicSeconds()
         var ended = start
         do throws(TandemError) {
+            decoder.member = try decoder.core.passes.begin(
+                parameters.priority, cancellation: cancellation)
+            defer { decoder.leave() }
             let ran = try decoder.prefill(prompt, mode: mode, cancellation: cancellation)
             result.timings.promptTokensRun = ran
             result.usage.cachedPromptTokens = prompt.count - ran
@@ -145,6 +148,7 @@ struct GenerationRun {
         _ token: TokenID, score: TokenScore?, _ onDelta: (GenerationDelta) -> Void
     ) -> Bool {
         result.tokens.append(token)
+        decoder.core.passes.count(generated: 1)
         note(token, score)
         defer { if scorer != nil, !untold.isEmpty { tell("", onDelta) } }
         remaining -= 1
@@ -204,6 +208,6 @@ struct GenerationRun {
         result.text += text
         let delta = GenerationDelta(text: text, tokens: untold)
         untold.removeAll(keepingCapacity: true)
-        onDelta(delta)
+        decoder.away { onDelta(delta) }
     }
 }

@@ -37,7 +37,8 @@ extension Session {
     ) throws(TandemError) -> [Float] {
         guard !tokens.isEmpty else { throw .emptyPrompt }
         var sums = [Double](repeating: 0, count: model.manifest.primary.hiddenSize)
-        try withDecoder(checking: tokens, blockLength: 1) { (decoder) throws(TandemError) in
+        try withDecoder(checking: tokens, blockLength: 1, cancellation: cancellation) {
+            (decoder) throws(TandemError) in
             try unsafe decoder.hiddenStates(tokens, cancellation: cancellation) { position, state in
                 guard pooling == .mean || position == tokens.count - 1 else { return }
                 for index in sums.indices { sums[index] += Double(unsafe state[index]) }

@@ -30,8 +30,9 @@ extension Session {
     /// - Complexity: writes the positions in use of both caches, and waits for the disk. Memory: 2 MiB.
     public func save(to path: String) throws(TandemError) {
         try exclusively { (decoder) throws(TandemError) in
+            let state = try decoder.settledState()
             do throws(SessionFileError) {
-                try SessionFileWriter.write(decoder, to: path)
+                try SessionFileWriter.write(decoder, state, to: path)
             } catch {
                 throw .sessionFile(error)
             }

@@ -46,16 +46,26 @@ public final class Session: Sendable {
         }
         contextSize = size
         let rows = min(options.batchSize ?? (isPlanned ? plan.promptRows : 64), size)
-        reservation = try model.core.ledger.reserve(
-            model.core.ledger.isLimited
-                ? SessionMemory(
-                    manifest: model.manifest, contextSize: size, maxDraft: options.maxDraft,
-                    keyValueType: options.keyValueType, threadCount: model.threadCount
-                ).total(rows: rows) : 0)
+        reservation = try Self.reserve(model, options, contextSize: size, promptRows: rows)
         let decoder = try Decoder(
             core: model.core, contextSize: size, maxDraft: options.maxDraft,
             batchSize: rows, keyValueType: options.keyValueType)
         self.decoder = Mutex(DecoderBox(decoder: decoder))
+    }
+
+    /// The session's share of the model's memory plan.
+    private static func reserve(
+        _ model: TandemModel, _ options: SessionOptions, contextSize: Int, promptRows: Int
+    ) throws(TandemError) -> SessionLedger.Reservation {
+        let ledger = model.core.ledger
+        guard ledger.isLimited else { return try ledger.reserve(0) }
+        let memory = SessionMemory(
+            manifest: model.manifest, contextSize: contextSize, maxDraft: options.maxDraft,
+            keyValueType: options.keyValueType, threadCount: model.threadCount)
+        // What passes need beyond the activations that the plan has.
+        let activations = try memory.activations(rows: memory.passRows(promptRows: promptRows, count: 1))
+        let more = max(0, activations - model.core.plan.activationBytes)
+        return try ledger.reserve(memory.total(promptRows: promptRows) + more)
     }
 
     /// Generates from a text; see ``generate(tokens:parameters:cancellation:onDelta:)``.
@@ -125,7 +135,8 @@ public final class Session: Sendable {
 
     /// Gives `body` the decoder after checking what an evaluation needs.
     func withDecoder(
-        checking tokens: [TokenID], blockLength: Int, _ body: (Decoder) throws(TandemError) -> Void
+        checking tokens: [TokenID], blockLength: Int, cancellation: CancellationToken?,
+        _ body: (Decoder) throws(TandemError) -> Void
     ) throws(TandemError) {
         guard (1...max(1, options.maxDraft)).contains(blockLength) else {
             throw .invalidParameter(
@@ -136,7 +147,9 @@ public final class Session: Sendable {
             throw .promptTooLong(tokens: tokens.count, contextSize: contextSize)
         }
         try checkVocabulary(tokens)
-        try exclusively(body)
+        try exclusively { (decoder) throws(TandemError) in
+            try decoder.admitted(cancellation: cancellation) { () throws(TandemError) in try body(decoder) }
+        }
     }
 
     private func resolveMode(_ wanted: DecodingMode?) throws(TandemError) -> DecodingMode {

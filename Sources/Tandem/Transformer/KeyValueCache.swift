@@ -21,6 +21,7 @@ public enum KeyValueType: String, Sendable, CaseIterable {
 /// the padding stays zero. The cache itself knows no length: whoever writes positions knows which of them are valid.
 ///
 /// Thread safety: none; a cache belongs to one session.
+@safe
 final class KeyValueCache {
     let capacity: Int
     let type: KeyValueType
@@ -32,6 +33,8 @@ final class KeyValueCache {
     private let headBytes: Int
 
     private let ropes: [RopeTable]
+    /// The rows of each of `ropes`.
+    private let ropeRows: UnsafeMutablePointer<RopeRows>
 
     /// - Parameter textLength: tokens of the text to come, for RoPE that depends on it.
     init(weights: TransformerWeights, capacity: Int, type: KeyValueType, textLength: Int)
@@ -57,6 +60,12 @@ final class KeyValueCache {
             ropes.append(try RopeTable(rope, capacity: capacity, textLength: textLength))
         }
         self.ropes = ropes
+        unsafe ropeRows = .allocate(capacity: max(1, ropes.count))
+        for (index, table) in ropes.enumerated() { unsafe (ropeRows + index).initialize(to: table.rows) }
+    }
+
+    deinit {
+        unsafe ropeRows.deallocate()
     }
 
     /// Bytes reserved (touched only as positions are written).
@@ -72,25 +81,14 @@ final class KeyValueCache {
         unsafe buffer.base + (layer &* layerBytes &+ (headCount &+ head) &* headBytes)
     }
 
-    /// Stores one position's key or value vectors [kvHeads * headSize].
-    func store(
-        _ vectors: UnsafePointer<Float>, position: Int, layer: Int, values wantsValues: Bool,
-        kernels: tk_kernels
-    ) {
-        for head in 0..<headCount {
-            let base = unsafe wantsValues ? values(layer: layer, head: head) : keys(layer: layer, head: head)
-            let source = unsafe vectors + head &* headSize
-            let target = unsafe base + position &* stride &* type.elementBytes
-            switch type {
-            case .f32:
-                unsafe target.copyMemory(from: source, byteCount: headSize &* 4)
-            case .f16:
-                unsafe kernels.f16_from_f32(source, headSize, target.assumingMemoryBound(to: UInt16.self))
-            }
-        }
+    /// What a pass reads and writes; valid as long as the cache.
+    var view: CacheView {
+        unsafe CacheView(
+            base: buffer.base, layerBytes: layerBytes, headBytes: headBytes, headCount: headCount,
+            headSize: headSize, stride: stride, type: type, ropes: UnsafePointer(ropeRows))
     }
 
-    /// Makes the RoPE rows of positions below `end` ready; call before ``ropeTable(_:)``'s rows are read.
+    /// Makes the RoPE rows of positions below `end` ready; call before they are read.
     func prepareRope(upTo end: Int) {
         for table in ropes { table.prepare(upTo: end) }
     }
@@ -99,7 +97,4 @@ final class KeyValueCache {
     func selectRope(textLength: Int) {
         for table in ropes { table.select(textLength: textLength) }
     }
-
-    /// The table of one of the model's ways of rotating; `nil` for `nil`, no rotation.
-    func ropeTable(_ index: Int?) -> RopeTable? { index.map { ropes[$0] } }
 }

@@ -12,6 +12,8 @@ struct Product {
     let outputStride: Int
     /// Panels to compute; `nil` = all.
     var panels: Range<Int>?
+    /// Where each row goes instead, when the rows of the output do not lie one behind the other.
+    var rowOutputs: UnsafePointer<UnsafeMutablePointer<Float>>?
 
     var panelRange: Range<Int> { panels ?? 0..<matrix.panelCount }
 }
@@ -74,7 +76,8 @@ struct Multiplier {
                 guard let part = stream.acquire(unit, pool: pool) else { return }
                 let bound = unsafe Product(
                     matrix: product.matrix.bound(to: part), output: product.output,
-                    outputStride: product.outputStride, panels: part.panels)
+                    outputStride: product.outputStride, panels: part.panels,
+                    rowOutputs: product.rowOutputs)
                 unsafe runInMemory([bound], input: input, inputStride: inputStride, rows: rows)
                 stream.release()
             }
@@ -95,7 +98,8 @@ struct Multiplier {
         if pool.threadCount == 1 || weight < Self.inlineBytes {
             for product in products {
                 unsafe run(
-                    product, panels: product.panelRange, input: input, inputStride: inputStride, rows: rows)
+                    product, panels: product.panelRange, input: input, inputStride: inputStride, rows: rows,
+                    thread: 0)
             }
             return
         }
@@ -105,7 +109,7 @@ struct Multiplier {
         let items = pool.threadCount &* itemsPerThread
         let panelsPerItem = max(1, (totalPanels &+ items &- 1) / items)
         let itemCount = (totalPanels &+ panelsPerItem &- 1) / panelsPerItem
-        pool.run(itemCount) { item, _ in
+        pool.run(itemCount) { item, thread in
             var begin = item &* panelsPerItem
             let end = min(begin &+ panelsPerItem, totalPanels)
             var offset = 0
@@ -117,7 +121,7 @@ struct Multiplier {
                     unsafe run(
                         product,
                         panels: (panels.lowerBound &+ begin &- offset)..<(panels.lowerBound &+ stop &- offset),
-                        input: input, inputStride: inputStride, rows: rows)
+                        input: input, inputStride: inputStride, rows: rows, thread: thread)
                     begin = stop
                     if begin >= end { return }
                 }
@@ -127,16 +131,42 @@ struct Multiplier {
     }
 
     private func run(
-        _ product: Product, panels: Range<Int>, input: UnsafePointer<Float>, inputStride: Int, rows: Int
+        _ product: Product, panels: Range<Int>, input: UnsafePointer<Float>, inputStride: Int, rows: Int,
+        thread: Int
     ) {
-        let matrix = product.matrix
+        guard let targets = unsafe product.rowOutputs else {
+            unsafe run(
+                product.matrix, panels: panels, input: input, inputStride: inputStride, rows: rows,
+                output: product.output, outputStride: product.outputStride)
+            return
+        }
+        let width = Workspace.tileWidth
+        let tile = unsafe workspace.tiles + thread &* workspace.maxRows &* width
+        var first = panels.lowerBound
+        while first < panels.upperBound {
+            let end = min(first &+ width / 16, panels.upperBound)
+            unsafe run(
+                product.matrix, panels: first..<end, input: input, inputStride: inputStride, rows: rows,
+                output: tile - first &* 16, outputStride: width)
+            for row in 0..<rows {
+                unsafe (targets[row] + first &* 16).update(
+                    from: tile + row &* width, count: (end &- first) &* 16)
+            }
+            first = end
+        }
+    }
+
+    private func run(
+        _ matrix: Matrix, panels: Range<Int>, input: UnsafePointer<Float>, inputStride: Int, rows: Int,
+        output: UnsafeMutablePointer<Float>, outputStride: Int
+    ) {
         if matrix.isQuantized {
             var arguments = unsafe tk_qgemm(
                 q: UnsafePointer(workspace.quantized), ldq: workspace.quantizedStride,
                 scales: UnsafePointer(workspace.quantizedScales),
                 sums: UnsafePointer(workspace.quantizedSums), lds: workspace.groupStride, rows: rows,
                 w: matrix.data, wscales: matrix.scales, kp: matrix.paddedColumns, ga: matrix.activationGroup,
-                gw: matrix.weightGroup, y: product.output, ldy: product.outputStride)
+                gw: matrix.weightGroup, y: output, ldy: outputStride)
             switch matrix.encoding {
             case .panelI8: unsafe kernels.gemm_i8(&arguments, panels.lowerBound, panels.upperBound)
             case .panelI4Z: unsafe kernels.gemm_i4z(&arguments, panels.lowerBound, panels.upperBound)
@@ -145,7 +175,7 @@ struct Multiplier {
         } else {
             var arguments = unsafe tk_fgemm(
                 x: input, ldx: inputStride, rows: rows, w: matrix.data.assumingMemoryBound(to: Float.self),
-                k: matrix.columns, y: product.output, ldy: product.outputStride)
+                k: matrix.columns, y: output, ldy: outputStride)
             unsafe kernels.gemm_f32(&arguments, panels.lowerBound, panels.upperBound)
         }
     }

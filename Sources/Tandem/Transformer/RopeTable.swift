@@ -44,8 +44,8 @@ final class RopeTable {
         ready = end
     }
 
-    /// Cosines, then sines, of one position.
-    func row(_ position: Int) -> UnsafePointer<Float> {
-        unsafe UnsafePointer(buffer.pointer(to: Float.self) + position &* half &* 2)
+    /// The rows, where they stay.
+    var rows: RopeRows {
+        unsafe RopeRows(base: UnsafePointer(buffer.pointer(to: Float.self)), half: half)
     }
 }

@@ -13,12 +13,13 @@ extension Transformer {
     }
 
     /// The attention sublayer.
-    func attention(_ layer: LayerWeights, index: Int, rows: Int, position: Int, cache: KeyValueCache) {
+    func attention(_ layer: LayerWeights, index: Int, _ batch: PassBatch) {
+        let rows = batch.rowCount
         let input = unsafe normed(
             workspace.residual, stride: hiddenSize, rows: rows, by: layer.attentionNorm)
         project(layer, input, rows: rows, withQueries: true)
-        rotateAndStore(layer, index: index, rows: rows, position: position, cache: cache, withQueries: true)
-        attend(layer, index: index, rows: rows, position: position, cache: cache)
+        rotateAndStore(layer, index: index, batch, withQueries: true)
+        attend(layer, index: index, batch)
         let attended = unsafe Rows(base: UnsafePointer(workspace.attended), stride: queryStride)
         unsafe addSublayer(layer.output, attended, postNorm: layer.attentionPostNorm, rows: rows)
     }
@@ -38,16 +39,16 @@ extension Transformer {
     }
 
     /// Biases, norms and rotation of what `project` made; keys and values go into the cache.
-    func rotateAndStore(
-        _ layer: LayerWeights, index: Int, rows: Int, position: Int, cache: KeyValueCache, withQueries: Bool
-    ) {
+    func rotateAndStore(_ layer: LayerWeights, index: Int, _ batch: PassBatch, withQueries: Bool) {
         let configuration = weights.configuration
         let keyHeads = configuration.keyValueHeadCount
         let keyWidth = keyHeads &* configuration.headSize
-        let table = cache.ropeTable(layer.rope)
         let width = (configuration.headCount &+ keyHeads) &* configuration.headSize
-        multiplier.forEachRow(rows, cost: width) { row, _ in
-            let at = position &+ row
+        multiplier.forEachRow(batch.rowCount, cost: width) { row, _ in
+            let part = batch.part(ofRow: row)
+            let cache = part.cache
+            let table = cache.ropeRows(layer.rope)
+            let at = part.position &+ row &- part.firstRow
             let key = unsafe workspace.key + row &* keyStride
             let value = unsafe workspace.value + row &* keyStride
             unsafe finishHeads(
@@ -66,7 +67,7 @@ extension Transformer {
     /// Bias, norm and rotation of one position's queries or keys [count * headSize], as far as they are there.
     private func finishHeads(
         _ heads: UnsafeMutablePointer<Float>, count: Int, bias: UnsafePointer<Float>?,
-        norm: UnsafePointer<Float>?, table: RopeTable?, position: Int
+        norm: UnsafePointer<Float>?, table: RopeRows?, position: Int
     ) {
         let headSize = weights.configuration.headSize
         let width = count &* headSize
@@ -83,8 +84,8 @@ extension Transformer {
 
     /// Causal attention of every row over all positions up to its own that the layer's window shows.
     ///
-    /// One item is one key/value head for as many neighbouring rows as share its loads well.
-    private func attend(_ layer: LayerWeights, index: Int, rows: Int, position: Int, cache: KeyValueCache) {
+    /// One item is one key/value head for as many neighbouring rows of a request as share its loads well.
+    private func attend(_ layer: LayerWeights, index: Int, _ batch: PassBatch) {
         let configuration = weights.configuration
         let headSize = configuration.headSize
         let groups = configuration.keyValueHeadCount
@@ -92,12 +93,13 @@ extension Transformer {
         let scale = configuration.architecture.attentionScale ?? 1 / Float(headSize).squareRoot()
         let softcap = configuration.architecture.attentionSoftcap ?? 0
         let window = layer.window
-        let rowsPerItem = Workspace.attentionRows(headsPerGroup: headsPerGroup)
         let attend = { (item: Int, thread: Int) in
-            let row = item / groups &* rowsPerItem
+            let block = batch.blocks[item / groups]
+            let part = batch.parts[block.part]
+            let cache = part.cache
             let group = item % groups
-            let offset = row &* queryStride &+ group &* headsPerGroup &* headSize
-            let end = position &+ row &+ 1
+            let offset = block.row &* queryStride &+ group &* headsPerGroup &* headSize
+            let end = part.position &+ block.row &- part.firstRow &+ 1
             var arguments = unsafe tk_attention(
                 q: UnsafePointer(workspace.query + offset), ldq: headSize, heads: headsPerGroup, hd: headSize,
                 k: UnsafeRawPointer(cache.keys(layer: index, head: group)),
@@ -105,13 +107,15 @@ extension Transformer {
                 type: cache.type.kernelType, stride: cache.stride,
                 begin: window > 0 && end > window ? end &- window : 0, end: end, scale: scale,
                 scores: workspace.scores + thread &* workspace.scoresPerThread,
-                out: workspace.attended + offset, ldo: headSize, rows: min(rowsPerItem, rows &- row),
+                out: workspace.attended + offset, ldo: headSize, rows: block.rowCount,
                 qrow: queryStride, orow: queryStride, window: window, softcap: softcap)
             unsafe kernels.attention(&arguments)
         }
-        let items = (rows &+ rowsPerItem &- 1) / rowsPerItem &* groups
-        let visible = window > 0 ? min(window, position &+ rows) : position &+ rows
-        let work = rows &* configuration.headCount &* headSize &* visible
+        let items = batch.blocks.count &* groups
+        let visible = batch.parts.reduce(0) { sum, part in
+            sum &+ part.rowCount &* (window > 0 ? min(window, part.end) : part.end)
+        }
+        let work = visible &* configuration.headCount &* headSize
         if work < 64 * 1024 {
             for item in 0..<items { attend(item, 0) }
         } else {

@@ -8,7 +8,7 @@ internal import TandemTokenizer
 ///
 /// A position's logits are the same bits whatever block it was computed in (determinism contract).
 ///
-/// Thread safety: a value of views; concurrent passes need separate caches and workspaces.
+/// Thread safety: a value of views; one pass at a time uses a workspace.
 struct Transformer {
     let weights: TransformerWeights
     let multiplier: Multiplier
@@ -19,50 +19,53 @@ struct Transformer {
     /// Floats between the rows of ``Workspace/projected``.
     var projectedStride: Int { (hiddenSize + 15) & ~15 }
 
-    /// Runs `tokens` at the positions `position ..< position + tokens.count`.
+    /// Runs the rows of all requests, which are the parts of `batch`.
     ///
-    /// Keys and values go into `cache`; the positions before must already be there. Afterwards
-    /// `workspace.logits` holds the logits of the rows of `logitRows` (row `logitRows.lowerBound` first), and `taps` the
-    /// residual streams. A token outside the vocabulary enters as a zero vector: a secondary with fewer tokens than
-    /// its primary may meet one.
-    /// - Throws: ``TandemError/cancelled`` between two layers, ``TandemError/format(_:)`` when streamed weights cannot be
-    ///   read; the cache then holds nothing new that counts.
-    func forward(
-        _ tokens: ArraySlice<TokenID>, position: Int, cache: KeyValueCache, taps: TapBuffer?,
-        logitRows: Range<Int>, cancellation: CancellationToken?
-    ) throws(TandemError) {
-        let rows = tokens.count
+    /// Keys and values go into each request's cache; the positions before must already be there. Afterwards its logits
+    /// hold those of the rows of `logitRows`, and its taps the residual streams. A token outside the vocabulary enters
+    /// as a zero vector: a secondary with fewer tokens than its primary may meet one.
+    ///
+    /// A request that is cancelled leaves the batch before the next layer; nothing of it is written from then on.
+    /// - Throws: ``TandemError/cancelled`` when no request is left, ``TandemError/format(_:)`` when streamed weights cannot
+    ///   be read; the caches then hold nothing new that counts.
+    func forward(_ requests: [PassRequest], _ batch: inout PassBatch, observer: (any PassObserver)?)
+        throws(TandemError)
+    {
+        guard batch.rowCount > 0 else { return }
         let stream = weights.stream
-        try stream?.beginPass(cancellation)
+        try stream?.beginPass(requests.map(\.cancellation), observer: observer)
         defer { stream?.endPass() }
-        try embed(tokens)
-        cache.prepareRope(upTo: position + rows)
+        for part in batch.parts { try embed(requests[part.request].tokens, row: part.firstRow) }
         for (index, layer) in weights.layers.enumerated() {
-            if let cancellation, cancellation.isCancelled { throw .cancelled }
+            try betweenLayers(requests, &batch, observer: observer)
             try stream?.check()
-            copyTap(depth: index, rows: rows, taps: taps)
-            attention(layer, index: index, rows: rows, position: position, cache: cache)
-            feedForward(layer, rows: rows)
+            copyTaps(depth: index, requests, batch)
+            attention(layer, index: index, batch)
+            feedForward(layer, rows: batch.rowCount)
         }
-        copyTap(depth: weights.layers.count, rows: rows, taps: taps)
-        if !logitRows.isEmpty { computeLogits(logitRows) }
+        copyTaps(depth: weights.layers.count, requests, batch)
+        copyStates(requests, batch)
+        computeLogits(requests, batch)
         try stream?.check()
     }
 
-    /// Writes keys and values made of the primary's taps into the secondary's cache (`self` is the secondary).
+    /// Writes keys and values made of the primary's taps into the secondary's caches (`self` is the secondary).
     ///
     /// For every layer j: `G = norm_j(P[j] · x)`, or `P[j] · x` where the layer norms only its results; then the
     /// layer's own key and value projections, biases, key norm, and RoPE at the absolute position (tandem.md, `commit`).
-    /// Rows `0 ..< rows` of the taps go to `position ..< position + rows`.
+    /// The parts of `batch` are the rows of the requests' `due`.
+    /// - Throws: ``TandemError/cancelled`` when no request is left.
     func commit(
-        _ taps: TapBuffer, projections: [Matrix], layerMap: [Int], rows: Int, position: Int,
-        cache: KeyValueCache
-    ) {
-        cache.prepareRope(upTo: position + rows)
+        _ requests: [PassRequest], _ batch: inout PassBatch, projections: [Matrix], layerMap: [Int],
+        observer: (any PassObserver)?
+    ) throws(TandemError) {
         for (index, layer) in weights.layers.enumerated() {
-            guard let tap = unsafe taps.rows(atDepth: layerMap[index]) else { continue }
+            guard batch.rowCount > 0 else { return }
+            try betweenLayers(requests, &batch, observer: observer)
+            guard let tap = gatherTaps(atDepth: layerMap[index], requests, batch) else { continue }
+            let rows = batch.rowCount
             unsafe multiplier.multiply(
-                tap, stride: taps.width, rows: rows,
+                tap.base, stride: tap.stride, rows: rows,
                 by: [
                     Product(
                         matrix: projections[index], output: workspace.projected,
@@ -71,17 +74,58 @@ struct Transformer {
             let input = unsafe normed(
                 workspace.projected, stride: projectedStride, rows: rows, by: layer.attentionNorm)
             project(layer, input, rows: rows, withQueries: false)
-            rotateAndStore(
-                layer, index: index, rows: rows, position: position, cache: cache, withQueries: false)
+            rotateAndStore(layer, index: index, batch, withQueries: false)
         }
     }
 
-    private func embed(_ tokens: ArraySlice<TokenID>) throws(TandemError) {
+    /// Lets cancelled requests go, and the observer do what it does between layers.
+    private func betweenLayers(
+        _ requests: [PassRequest], _ batch: inout PassBatch, observer: (any PassObserver)?
+    ) throws(TandemError) {
+        observer?.betweenLayers()
+        // Asked once: a token may be cancelled between two looks at it.
+        var gone: [Int] = []
+        for index in batch.parts.indices {
+            let request = batch.parts[index].request
+            if let cancellation = requests[request].cancellation, cancellation.isCancelled {
+                gone.append(request)
+            }
+        }
+        guard !gone.isEmpty else { return }
+        batch.remove {
+            gone.contains($0.request)
+        } move: { rows, first in
+            let source = unsafe workspace.residual + rows.lowerBound &* hiddenSize
+            unsafe (workspace.residual + first &* hiddenSize).update(
+                from: source, count: rows.count &* hiddenSize)
+        }
+        observer?.didDrop(gone)
+        if batch.parts.isEmpty { throw .cancelled }
+    }
+
+    /// The due taps of one depth, one request's rows behind the other's.
+    private func gatherTaps(atDepth depth: Int, _ requests: [PassRequest], _ batch: PassBatch) -> Rows? {
+        var width = 0
+        for part in batch.parts {
+            guard let due = requests[part.request].due, let rows = unsafe due.taps.rows(atDepth: depth) else {
+                return nil
+            }
+            width = due.taps.width
+            if batch.parts.count == 1 { return unsafe Rows(base: UnsafePointer(rows), stride: width) }
+            // Nothing else is in the residual stream before the rows are run.
+            unsafe (workspace.residual + part.firstRow &* width).update(
+                from: rows, count: part.rowCount &* width)
+        }
+        return unsafe Rows(base: UnsafePointer(workspace.residual), stride: width)
+    }
+
+    private func embed(_ tokens: ArraySlice<TokenID>, row first: Int) throws(TandemError) {
         let scale = weights.configuration.architecture.embeddingScale
         let reader = weights.embeddingRows
-        try unsafe reader?.gather(tokens, into: workspace.residual, stride: hiddenSize)
+        let base = unsafe workspace.residual + first &* hiddenSize
+        try unsafe reader?.gather(tokens, into: base, stride: hiddenSize)
         for (row, token) in tokens.enumerated() {
-            let output = unsafe workspace.residual + row &* hiddenSize
+            let output = unsafe base + row &* hiddenSize
             guard token >= 0, Int(token) < weights.embedding.rows else {
                 unsafe output.update(repeating: 0, count: hiddenSize)
                 continue
@@ -91,10 +135,14 @@ struct Transformer {
         }
     }
 
-    private func copyTap(depth: Int, rows: Int, taps: TapBuffer?) {
-        guard let taps, let target = unsafe taps.rows(atDepth: depth) else { return }
-        let place = unsafe target + taps.pendingRows &* taps.width
-        unsafe place.update(from: workspace.residual, count: rows &* hiddenSize)
+    private func copyTaps(depth: Int, _ requests: [PassRequest], _ batch: PassBatch) {
+        for part in batch.parts {
+            guard let taps = requests[part.request].taps, let target = unsafe taps.rows(atDepth: depth) else {
+                continue
+            }
+            unsafe (target + taps.pendingRows &* taps.width).update(
+                from: workspace.residual + part.firstRow &* hiddenSize, count: part.rowCount &* hiddenSize)
+        }
     }
 
     /// Activations that a matrix product reads.
@@ -135,34 +183,6 @@ struct Transformer {
                 unsafe kernels.rmsnorm(result, postNorm, epsilon, width, result)
             }
             unsafe kernels.add_scaled(workspace.residual + row &* width, scale, result, width)
-        }
-    }
-
-    private func computeLogits(_ range: Range<Int>) {
-        let input = unsafe normed(
-            workspace.residual + range.lowerBound &* hiddenSize, stride: hiddenSize, rows: range.count,
-            by: weights.norm)
-        unsafe multiplier.multiply(
-            input.base, stride: input.stride, rows: range.count,
-            by: [
-                Product(matrix: weights.head, output: workspace.logits, outputStride: workspace.logitStride)
-            ])
-        let architecture = weights.configuration.architecture
-        if architecture.logitScale != 1 || architecture.logitSoftcap != nil {
-            scaleLogits(rows: range.count, by: architecture.logitScale, cap: architecture.logitSoftcap)
-        }
-    }
-
-    private func scaleLogits(rows: Int, by scale: Float, cap: Float?) {
-        let vocabulary = weights.configuration.vocabularySize
-        let piece = 8192
-        let pieces = (vocabulary &+ piece &- 1) / piece
-        multiplier.forEachRow(rows &* pieces, cost: piece) { item, _ in
-            let first = item % pieces &* piece
-            let count = min(piece, vocabulary &- first)
-            let logits = unsafe workspace.logits + (item / pieces &* workspace.logitStride &+ first)
-            if scale != 1 { unsafe kernels.scale(logits, scale, count) }
-            if let cap { unsafe kernels.softcap(logits, cap, count) }
         }
     }
 }

@@ -2,9 +2,9 @@
 
 internal import TandemFormat
 
-/// Scratch memory of one session: activations for a block of up to `maxRows` positions of either model.
+/// Scratch memory of a pass: activations of up to `maxRows` positions of either model, of one or more sessions.
 ///
-/// Thread safety: none; a workspace belongs to one session.
+/// Thread safety: none; a model has one workspace and runs one pass at a time.
 @safe
 final class Workspace {
     let maxRows: Int
@@ -29,28 +29,26 @@ final class Workspace {
     /// Attention scores, one region per thread.
     let scores: UnsafeMutablePointer<Float>
     let scoresPerThread: Int
-    /// Logits [logitRows, logitStride].
-    let logits: UnsafeMutablePointer<Float>
-    let logitStride: Int
+    /// Outputs of a product on their way to rows that lie apart: one region per thread, [maxRows, tileWidth].
+    let tiles: UnsafeMutablePointer<Float>
+    let contextSize: Int
     private let buffers: [AlignedBuffer]
     /// Told of every product's input while a model is calibrated.
     var inputRecorder: InputRecorder?
 
     init(
-        configurations: [ModelConfiguration], maxRows: Int, logitRows: Int, contextSize: Int, threadCount: Int
+        configurations: [ModelConfiguration], maxRows: Int, contextSize: Int, threadCount: Int
     ) throws(TandemError) {
         var hidden = 0
         var queryWidth = 0
         var keyWidth = 0
         var feedForward = 0
-        var vocabulary = 0
         var scoreVectors = 1
         for model in configurations {
             hidden = max(hidden, model.hiddenSize)
             queryWidth = max(queryWidth, model.headCount * model.headSize)
             keyWidth = max(keyWidth, model.keyValueHeadCount * model.headSize)
             feedForward = max(feedForward, model.intermediateSize)
-            vocabulary = max(vocabulary, model.vocabularySize)
             let heads = model.headCount / model.keyValueHeadCount
             scoreVectors = max(scoreVectors, heads * Self.attentionRows(headsPerGroup: heads))
         }
@@ -59,8 +57,8 @@ final class Workspace {
         quantizedStride = (max(hidden, queryWidth, feedForward) + 127) & ~127
         groupStride = quantizedStride / 32
         scoresPerThread = scoreVectors * padded(contextSize)
-        logitStride = padded(vocabulary)
         self.maxRows = maxRows
+        self.contextSize = contextSize
 
         var owned: [AlignedBuffer] = []
         func floats(_ rows: Int, _ width: Int, _ purpose: String) throws(TandemError)
@@ -84,7 +82,7 @@ final class Workspace {
         unsafe up = try floats(maxRows, padded(feedForward), "activations")
         unsafe quantizedScales = try floats(maxRows, groupStride, "activations")
         unsafe scores = try floats(threadCount, scoresPerThread, "attention scores")
-        unsafe logits = try floats(logitRows, logitStride, "logits")
+        unsafe tiles = try floats(threadCount, maxRows * Self.tileWidth, "logits")
         let bytes = try AlignedBuffer(byteCount: maxRows * quantizedStride, purpose: "activations")
         let sums = try AlignedBuffer(byteCount: maxRows * groupStride * 4, purpose: "activations")
         owned.append(bytes)
@@ -93,6 +91,9 @@ final class Workspace {
         unsafe quantizedSums = sums.pointer(to: Int32.self)
         buffers = owned
     }
+
+    /// Outputs of a tile: small enough to stay in a cache until they are copied.
+    static let tileWidth = 256
 
     /// Rows of a block whose attention is computed together: the least that give at least eight (row, head) pairs and
     /// a multiple of four, which is what the kernels take through a key at once.

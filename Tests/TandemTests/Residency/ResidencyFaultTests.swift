@@ -171,10 +171,16 @@ import Testing
         }
         thread.start()
         Thread.sleep(forTimeInterval: 0.1)
-        let token = CancellationToken()
-        token.cancel()
-        let result = try second.generate(tokens: prompt, parameters: parameters, cancellation: token)
-        #expect(result.finishReason == .cancelled)
+        for delay in [0, 0.1] {
+            let token = CancellationToken()
+            let canceller = Thread {
+                Thread.sleep(forTimeInterval: delay)
+                token.cancel()
+            }
+            canceller.start()
+            let result = try second.generate(tokens: prompt, parameters: parameters, cancellation: token)
+            #expect(result.finishReason == .cancelled)
+        }
         storage.spoil { $0.isStalled = false }
         firstToken.cancel()
         while !thread.isFinished { Thread.sleep(forTimeInterval: 0.01) }

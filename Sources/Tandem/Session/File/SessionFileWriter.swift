@@ -14,21 +14,22 @@ struct SessionFileWriter {
     /// Bytes that are copied at a time.
     static let pieceBytes = 1 << 20
 
-    static func write(_ decoder: Decoder, to path: String) throws(SessionFileError) {
+    /// - Parameter state: the decoder's own, settled.
+    static func write(_ decoder: Decoder, _ state: Decoder.State, to path: String) throws(SessionFileError) {
         do throws(FormatError) {
-            var writer = SessionFileWriter(decoder, file: try OutputFile(path: path))
+            var writer = SessionFileWriter(decoder, state, file: try OutputFile(path: path))
             try writer.run()
         } catch {
             throw .storage(error)
         }
     }
 
-    private init(_ decoder: Decoder, file: OutputFile) {
+    private init(_ decoder: Decoder, _ state: Decoder.State, file: OutputFile) {
         self.decoder = decoder
         self.file = file
         header = SessionFileHeader(
             model: decoder.core.file.fingerprint, keyValueType: decoder.keyValueType,
-            state: decoder.settledState())
+            state: state)
         header.place(in: decoder.core)
     }
 

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// A mutex that conditions can be waited for with.
+///
+/// Thread safety: any thread.
+@safe
+final class ThreadLock: @unchecked Sendable {
+    fileprivate let mutex: UnsafeMutablePointer<pthread_mutex_t>
+
+    init() {
+        unsafe mutex = .allocate(capacity: 1)
+        unsafe pthread_mutex_init(mutex, nil)
+    }
+
+    deinit {
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe mutex.deallocate()
+    }
+
+    func lock() { unsafe pthread_mutex_lock(mutex) }
+    func unlock() { unsafe pthread_mutex_unlock(mutex) }
+    /// Takes the lock if nobody has it; returns whether.
+    func tryLock() -> Bool { unsafe pthread_mutex_trylock(mutex) == 0 }
+
+    func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+        lock()
+        defer { unlock() }
+        return try body()
+    }
+}
+
+/// Something that threads wait for while they hold a ``ThreadLock``. They may wake for no reason.
+///
+/// Thread safety: any thread; a wait needs the lock.
+@safe
+final class ThreadCondition: @unchecked Sendable {
+    private let condition: UnsafeMutablePointer<pthread_cond_t>
+
+    init() {
+        unsafe condition = .allocate(capacity: 1)
+        var attributes = pthread_condattr_t()
+        unsafe pthread_condattr_init(&attributes)
+        unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        unsafe pthread_cond_init(condition, &attributes)
+        unsafe pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        unsafe pthread_cond_destroy(condition)
+        unsafe condition.deallocate()
+    }
+
+    func signal() { unsafe pthread_cond_signal(condition) }
+    func broadcast() { unsafe pthread_cond_broadcast(condition) }
+    func wait(_ lock: ThreadLock) { unsafe pthread_cond_wait(condition, lock.mutex) }
+
+    /// Waits until ``monotonicSeconds()`` is `deadline` at the latest.
+    func wait(_ lock: ThreadLock, until deadline: Double) {
+        let whole = deadline.rounded(.down)
+        var time = timespec(tv_sec: Int(whole), tv_nsec: Int((deadline - whole) * 1e9))
+        unsafe pthread_cond_timedwait(condition, lock.mutex, &time)
+    }
+}
