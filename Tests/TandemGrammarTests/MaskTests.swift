@@ -48,6 +48,38 @@ import Testing
         }
     }
 
+    /// Masks are made from those of like states; here counts and depths that tokens reach and do not reach.
+    @Test(arguments: [
+        #"root ::= ("[" [ab]{3,50} "]" | "<" [ab]{40} ">"){1,60}"#,
+        "root ::= a{20,45} \".\"\na ::= \"(\" b{0,30} \")\" | [ab]{2,} \"-\"\nb ::= \"<\" a? \">\" | \"a\"",
+        "root ::= \"(\" root{0,40} \")\" | \"[\" root \"]\" | [ab]{0,25} \".\"",
+    ])
+    func countsAndContexts(_ text: String) throws {
+        var random = TestRandom(11)
+        var tokens = "()[]<>-.ab".utf8.map { [$0] }
+        let all = Array("()[]<>-.".utf8)
+        for _ in 0..<300 {
+            var token = (0..<random.below(40)).map { _ in random.pick(Array("ab".utf8)) }
+            for _ in 0...random.below(3) { token.insert(random.pick(all), at: random.below(token.count + 1)) }
+            tokens.append(token)
+        }
+        for count in 1...40 { tokens.append(Array(repeating: 0x61, count: count)) }
+        tokens += ["))))", "(((", "]]]]]]]]]]]]]]]]]]", "[[[[[[[[[[[[[[[[[[", "><", ")(", "><a", "]<a"].map {
+            Array($0.utf8)
+        }
+        let vocabulary = TestVocabulary(tokens)
+        for _ in 0..<6 {
+            var state = try vocabulary.start(Grammar(gbnf: text))
+            for step in 0..<250 {
+                let mask = try state.mask()
+                for id in 0..<vocabulary.end { #expect(try mask.allows(id) == state.allows(id), "\(step)") }
+                let allowed = (0..<vocabulary.end).filter { mask.allows($0) }
+                guard !allowed.isEmpty else { break }
+                _ = try state.advance(random.pick(random.chance(30) ? allowed : Array(allowed.prefix(6))))
+            }
+        }
+    }
+
     @Test func statesGoTheirOwnWays() throws {
         let vocabulary = TestVocabulary([Array("a".utf8), Array("b".utf8), Array("ab".utf8)])
         var state = try vocabulary.start(Grammar(gbnf: "root ::= \"a\" \"b\" \"a\""))

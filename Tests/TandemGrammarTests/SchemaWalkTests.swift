@@ -41,6 +41,9 @@ import Testing
         for step in 0..<20_000 {
             let mask = try state.mask()
             #expect(mask.count > 0)
+            if step % 16 == 3 {
+                for id in 0..<vocabulary.end { #expect(try mask.allows(id) == state.allows(id)) }
+            }
             if mask.allows(vocabulary.end) && (state.mustEnd || random.chance(step < 200 ? 20 : 100)) {
                 return text
             }

@@ -4,7 +4,9 @@
 /// it when the text may end. What a class of bytes leads to is computed once for every state.
 struct ByteMachine {
     let grammar: GrammarTables
-    private(set) var stacks = StackTable()
+    var stacks = StackTable()
+    /// States without their larger counts; see ``clamped(_:)``.
+    var clampedNodes: [Int32: Int32] = [:]
     /// For every node, where its transitions begin, or −1.
     private var rowOfNode: [Int32] = []
     /// A state for every class of bytes; −1 = not computed yet.
@@ -29,7 +31,7 @@ struct ByteMachine {
     }
 
     /// What the machine holds that it can make again, in entries.
-    var size: Int { stacks.size + rows.count / 4 }
+    var size: Int { stacks.size + rows.count / 4 + clampedNodes.count }
 
     /// Starts counting steps anew.
     mutating func beginWork() { stacks.work = 0 }
@@ -75,6 +77,7 @@ struct ByteMachine {
         try stacks.spend(1)
         for place in stacks.range(state) {
             let entry = stacks.entry(place)
+            if entry.position == StackTable.unknown { continue }
             let element = grammar.elements[Int(entry.position)]
             if grammar.sets[Int(element.index)].contains(byte) {
                 add(StackTable.Entry(position: entry.position + 1, rest: entry.rest), isFresh: false)
@@ -89,6 +92,7 @@ struct ByteMachine {
         stacks = table
         rowOfNode = []
         rows = []
+        clampedNodes = [:]
         return node
     }
 
@@ -127,7 +131,7 @@ struct ByteMachine {
             case .loop:
                 loop(task, element)
             case .end where !task.isFresh:
-                for place in stacks.range(entry.rest) { add(stacks.entry(place), isFresh: false) }
+                for place in stacks.range(entry.rest) { resume(stacks.entry(place)) }
                 if stacks.holdsEmptyStack(entry.rest) { mayEnd = true }
             case .end:
                 break
@@ -135,6 +139,15 @@ struct ByteMachine {
             try stacks.spend(1)
         }
         return try state(mayEnd: mayEnd)
+    }
+
+    /// Goes on where a rule was called.
+    private mutating func resume(_ entry: StackTable.Entry) {
+        if entry.position == StackTable.unknown {
+            if waiting.last != entry { waiting.append(entry) }
+        } else {
+            add(entry, isFresh: false)
+        }
     }
 
     /// Goes on behind an element.
@@ -165,19 +178,6 @@ struct ByteMachine {
     }
 
     private mutating func state(mayEnd: Bool) throws(GrammarError) -> Int32 {
-        waiting.sort { ($0.frame, $0.rest) < ($1.frame, $1.rest) }
-        var list: [StackTable.Entry] = []
-        list.reserveCapacity(waiting.count)
-        var first = 0
-        while first < waiting.count {
-            var last = first + 1
-            while last < waiting.count && waiting[last].frame == waiting[first].frame { last += 1 }
-            list.append(waiting[first])
-            if last > first + 1 {
-                list[list.count - 1].rest = try stacks.union(of: waiting[first..<last].map(\.rest))
-            }
-            first = last
-        }
-        return stacks.intern(list, holdsEmpty: mayEnd)
+        try stacks.node(of: waiting, holdsEmpty: mayEnd)
     }
 }

@@ -13,6 +13,8 @@ package final class GrammarMatcher {
     package let endTokens: Set<Int32>
     private var machine: ByteMachine
     private var masks: [UInt64: TokenMask] = [:]
+    /// Masks of states that stand for many.
+    private var partialMasks: [UInt64: PartialMask] = [:]
 
     package init(grammar: Grammar, vocabulary: GrammarVocabulary, endTokens: Set<Int32>) {
         self.grammar = grammar
@@ -28,7 +30,7 @@ package final class GrammarMatcher {
     }
 
     /// Bytes that the matcher holds, about.
-    package var byteCount: Int { machine.size * 16 + masks.count * maskBytes }
+    package var byteCount: Int { machine.size * 16 + (masks.count + partialMasks.count) * maskBytes }
 
     private var maskBytes: Int { (vocabulary.size + 63) / 64 * 8 }
 
@@ -54,18 +56,53 @@ package final class GrammarMatcher {
 
     /// The tokens that may follow a state.
     func mask(_ node: Int32, isFirst: Bool) throws(GrammarError) -> TokenMask {
-        let isApart = isFirst && vocabulary.first !== vocabulary.inside
-        let key = UInt64(UInt32(node)) << 1 | (isApart ? 1 : 0)
+        let isApart: UInt64 = isFirst && vocabulary.first !== vocabulary.inside ? 1 : 0
+        let key = UInt64(UInt32(node)) << 1 | isApart
         if let known = masks[key] { return known }
         machine.beginWork()
-        var mask = TokenMask(size: vocabulary.size)
-        try machine.fill(&mask, from: node, trie(isFirst: isFirst))
+        let trie = trie(isFirst: isFirst)
+        let clamped = try machine.clamped(node)
+        let isShort = clamped != node && trie.longest > TokenTrie.shortBytes
+        let longest = isShort ? TokenTrie.shortBytes : trie.longest
+        let opened = machine.opened(clamped)
+        var partial = try partialMask(opened?.state ?? clamped, trie, longest: longest, isApart: isApart)
+        if let opened, partial.depth + opened.depthBelow > GrammarLimits.depth {
+            // Near the limit of depth it matters what lies below.
+            partial = try partialMask(clamped, trie, longest: longest, isApart: isApart)
+        }
+        var mask = partial.mask
+        try machine.fill(&mask, from: node, trie, below: partial.open)
+        if isShort, let long = trie.long {
+            var rest = PartialMask(mask: mask)
+            try machine.fill(&rest, from: node, long, longest: long.longest)
+            mask = rest.mask
+        }
         if machine.mayEnd(node) {
             for token in endTokens { mask.insert(token) }
         }
-        if (masks.count + 1) * maskBytes > GrammarLimits.maskBytes { masks.removeAll() }
+        makeRoom()
         masks[key] = mask
         return mask
+    }
+
+    /// The certain tokens of a state that stands for others.
+    private func partialMask(_ state: Int32, _ trie: TokenTrie, longest: Int, isApart: UInt64)
+        throws(GrammarError) -> PartialMask
+    {
+        let key = UInt64(UInt32(state)) << 2 | (longest < trie.longest ? 2 : 0) | isApart
+        if let known = partialMasks[key] { return known }
+        var partial = PartialMask(mask: TokenMask(size: vocabulary.size))
+        try machine.fill(&partial, from: state, trie, longest: longest)
+        makeRoom()
+        partialMasks[key] = partial
+        return partial
+    }
+
+    /// Drops all masks when there is no room for another one.
+    private func makeRoom() {
+        guard (masks.count + partialMasks.count + 1) * maskBytes > GrammarLimits.maskBytes else { return }
+        masks.removeAll()
+        partialMasks.removeAll()
     }
 
     /// Forgets what can be made again where that has grown large. Only `state` stays valid.
@@ -73,5 +110,6 @@ package final class GrammarMatcher {
         guard machine.size > GrammarLimits.kept else { return }
         state.node = machine.forget(keeping: state.node)
         masks.removeAll()
+        partialMasks.removeAll()
     }
 }

@@ -11,6 +11,9 @@ struct StackTable {
     /// The empty stack only.
     static let bottom: Int32 = 1
 
+    /// Position of an entry that stands for stacks nobody looks into.
+    static let unknown: Int32 = -1
+
     struct Entry: Hashable {
         /// Position of an element, and how often a loop there was taken.
         var frame: UInt64
@@ -49,6 +52,9 @@ struct StackTable {
     func range(_ node: Int32) -> Range<Int> { starts[Int(node)]..<starts[Int(node) + 1] }
 
     func entry(_ place: Int) -> Entry { entries[place] }
+
+    /// Length of the longest stack of a set.
+    func depth(_ node: Int32) -> Int32 { depths[Int(node)] }
 
     func holdsEmptyStack(_ node: Int32) -> Bool { holdsEmpty[Int(node)] }
 
@@ -95,6 +101,24 @@ struct StackTable {
     mutating func push(position: Int32, count: Int32 = 0, on rest: Int32) -> Int32 {
         guard rest != Self.none, depths[Int(rest)] < GrammarLimits.depth else { return Self.none }
         return intern([Entry(position: position, count: count, rest: rest)], holdsEmpty: false)
+    }
+
+    /// The node with these entries, in any order; the stacks below the same frame are joined.
+    mutating func node(of entries: [Entry], holdsEmpty: Bool) throws(GrammarError) -> Int32 {
+        let sorted = entries.sorted { ($0.frame, $0.rest) < ($1.frame, $1.rest) }
+        var list: [Entry] = []
+        list.reserveCapacity(sorted.count)
+        var first = 0
+        while first < sorted.count {
+            var last = first + 1
+            while last < sorted.count && sorted[last].frame == sorted[first].frame { last += 1 }
+            list.append(sorted[first])
+            if last > first + 1 {
+                list[list.count - 1].rest = try union(of: sorted[first..<last].map(\.rest))
+            }
+            first = last
+        }
+        return intern(list, holdsEmpty: holdsEmpty)
     }
 
     /// The stacks of all, two and two, so that what lies in between stays small.

@@ -45,10 +45,22 @@ final class TokenTrie: Sendable {
     /// For every token the next one with the same bytes, or −1.
     let twins: [Int32]
     let longest: Int
+    /// Only the tokens of more bytes than this; the trie has them too.
+    static let shortBytes = 16
+    let long: TokenTrie?
     private let offsets: [Int32]
     private let text: [UInt8]
 
-    init(size: Int, bytes: (Int32) -> [UInt8]) {
+    convenience init(size: Int, bytes: (Int32) -> [UInt8]) {
+        let long = TokenTrie(size: size, long: nil) { id in
+            let token = bytes(id)
+            return token.count > Self.shortBytes ? token : []
+        }
+        self.init(size: size, long: long, bytes: bytes)
+    }
+
+    private init(size: Int, long: TokenTrie?, bytes: (Int32) -> [UInt8]) {
+        self.long = long
         var offsets: [Int32] = [0]
         var text: [UInt8] = []
         offsets.reserveCapacity(size + 1)
@@ -120,5 +132,6 @@ final class TokenTrie: Sendable {
 
     var byteCount: Int {
         nodes.count * MemoryLayout<Node>.stride + text.count + (twins.count + offsets.count) * 4
+            + (long?.byteCount ?? 0)
     }
 }

@@ -3,18 +3,15 @@
 /// Tokens that may come next, a bit for each id.
 package struct TokenMask: Sendable, Equatable {
     /// Bit `id & 63` of word `id >> 6`.
-    package fileprivate(set) var words: [UInt64]
+    package private(set) var words: [UInt64]
     /// How many are allowed.
-    package fileprivate(set) var count = 0
+    package var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
 
     package init(size: Int) { words = Array(repeating: 0, count: (size + 63) / 64) }
 
     package mutating func insert(_ id: Int32) {
-        let place = Int(id) >> 6
-        let bit = UInt64(1) << UInt64(id & 63)
-        guard id >= 0, place < words.count, words[place] & bit == 0 else { return }
-        words[place] |= bit
-        count += 1
+        guard id >= 0, Int(id) >> 6 < words.count else { return }
+        words[Int(id) >> 6] |= UInt64(1) << UInt64(id & 63)
     }
 
     package func allows(_ id: Int32) -> Bool {
