@@ -67,8 +67,17 @@ let package = Package(
         // Examples.
         .executableTarget(
             name: "c-generate", dependencies: ["CTandem", "CTandemHeader"], path: "Examples/c-generate"),
+        .executableTarget(
+            name: "low-memory", dependencies: ["Tandem"], path: "Examples/low-memory",
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "swift-daemon", dependencies: ["Tandem"], path: "Examples/swift-daemon",
+            swiftSettings: swiftSettings),
 
         // Tests.
+        .target(
+            name: "TestSupport", dependencies: ["TandemJSON"], path: "Tests/Support",
+            swiftSettings: swiftSettings),
         .testTarget(
             name: "TandemJSONTests", dependencies: ["TandemJSON"], swiftSettings: swiftSettings),
         .testTarget(
@@ -78,10 +87,10 @@ let package = Package(
             name: "CTandemKernelsTests", dependencies: ["CTandemKernels"], exclude: ["cross"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "TandemFormatTests", dependencies: ["TandemFormat", "TandemJSON"],
+            name: "TandemFormatTests", dependencies: ["TestSupport", "TandemFormat", "TandemJSON"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "TandemTokenizerTests", dependencies: ["TandemTokenizer", "TandemJSON"],
+            name: "TandemTokenizerTests", dependencies: ["TestSupport", "TandemTokenizer", "TandemJSON"],
             exclude: ["Fixtures", "Scripts"], swiftSettings: swiftSettings),
         .testTarget(
             name: "TandemPackTests",
@@ -90,12 +99,15 @@ let package = Package(
         .testTarget(
             name: "TandemTests",
             dependencies: [
-                "Tandem", "TandemFormat", "TandemPack", "TandemJSON", "TandemTokenizer", "CTandemKernels",
+                "TestSupport", "Tandem", "TandemFormat", "TandemPack", "TandemJSON", "TandemTokenizer",
+                "CTandemKernels",
             ],
             exclude: ["Fixtures"], swiftSettings: swiftSettings),
         .testTarget(
             name: "CTandemTests",
-            dependencies: ["CTandem", "CTandemHeader", "Tandem", "TandemFormat", "TandemJSON"],
+            dependencies: [
+                "TestSupport", "CTandem", "CTandemHeader", "Tandem", "TandemFormat", "TandemJSON",
+            ],
             exclude: ["abuse"],
             // Every other expression is a call of C: no strict memory safety here.
             swiftSettings: [

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import TandemJSON
+internal import TandemJSON
 
 /// A byte-level tokenizer without merges: id 0 is `<|endoftext|>` (special), id 1 + b is the byte b.
-enum ByteTokenizer {
-    static let vocabularySize = 257
+package enum ByteTokenizer {
+    package static let vocabularySize = 257
 
     /// Ids of the bytes of a text.
-    static func encode(_ text: String) -> [Int32] { text.utf8.map { Int32($0) + 1 } }
+    package static func encode(_ text: String) -> [Int32] { text.utf8.map { Int32($0) + 1 } }
 
     /// The text of ids; id 0 and ids outside the vocabulary add nothing.
-    static func decode(_ ids: [Int32]) -> String {
+    package static func decode(_ ids: [Int32]) -> String {
         String(decoding: ids.filter { $0 > 0 && $0 < 257 }.map { UInt8($0 - 1) }, as: UTF8.self)
     }
 
     /// A `tokenizer.json` that says so.
-    static let json: [UInt8] = {
+    package static let json: [UInt8] = {
         var vocabulary = JSONObject()
         vocabulary["<|endoftext|>"] = 0
         for byte in 0..<256 { vocabulary[String(symbol(byte))] = .integer(Int64(byte + 1)) }
