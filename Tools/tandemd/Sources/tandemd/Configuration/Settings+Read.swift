@@ -150,7 +150,9 @@ extension Settings {
                 memory: budget,
                 session: SessionOptions(
                     contextSize: context, maxDraft: draftMax, keyValueType: cache == .f16 ? .f16 : .f32),
-                sessionCount: parallel)
+                sessionCount: parallel,
+                // The gate before it holds back what is more; embeddings and answers count alike.
+                scheduling: SchedulingOptions(maxRunning: parallel, maxQueued: parallel))
         } catch {
             throw .conflict(error.description)
         }

@@ -25,7 +25,7 @@ final class ModelHost: Sendable {
         var lastUsed: Double
         var loading = 0
         var loads = 0
-        var streamed = 0
+        var totals = ModelTotals()
     }
 
     init(_ model: Settings.Model, settings: Settings, threads: WorkerThreads, logger: Logger) {
@@ -72,11 +72,13 @@ final class ModelHost: Sendable {
     /// How often the model was loaded.
     var loads: Int { state.withLock { $0.loads } }
 
-    /// Bytes of weights read from storage in passes, over all loads.
-    var bytesStreamed: Int { state.withLock { $0.streamed } }
-
-    /// Notes what a generation read.
-    func note(bytesStreamed count: Int) { state.withLock { $0.streamed += count } }
+    /// What the model has done.
+    var totals: ModelTotals {
+        let (loaded, before) = state.withLock { ($0.loaded, $0.totals) }
+        var totals = before
+        if let loaded { totals.add(loaded.model.statistics) }
+        return totals
+    }
 
     /// The model, which is loaded first where it is not in memory.
     /// - Throws: ``APIError`` 503 when it cannot be loaded.
@@ -140,25 +142,46 @@ final class ModelHost: Sendable {
 
     /// Gives the model's memory back when no request has used it for so long; returns whether it did.
     func unloadIfIdle(seconds: Double) async -> Bool {
-        let isIdle = state.withLock { state in
-            state.loaded != nil && state.users == 0 && state.loading == 0
-                && monotonicSeconds() - state.lastUsed >= seconds
-        }
-        guard isIdle else { return false }
-        let wasUnloaded = try? await threads.prepare { () -> Bool in
-            let loaded = self.state.withLock { state -> LoadedModel? in
-                guard state.users == 0, state.loading == 0 else { return nil }
-                defer { state.loaded = nil }
-                return state.loaded
-            }
-            guard let loaded else { return false }
-            loaded.pool.removeAll()
-            return true
+        guard isIdle(seconds: seconds) else { return false }
+        let wasUnloaded = try? await threads.prepare {
+            self.letGo()
+            return self.managed.unloadIfIdle(for: 0)
         }
         guard wasUnloaded == true else { return false }
-        // Only here the last reference from above is gone.
-        _ = try? await threads.prepare { _ = self.managed.unloadIfIdle(for: 0) }
         logger.info("Model unloaded", metadata: ["model": "\(name)"])
         return true
+    }
+
+    private func isIdle(seconds: Double) -> Bool {
+        managed.isLoaded
+            && state.withLock { state in
+                state.users == 0 && state.loading == 0 && monotonicSeconds() - state.lastUsed >= seconds
+            }
+    }
+
+    /// Drops what refers to the model.
+    private func letGo() {
+        let loaded = state.withLock { state -> LoadedModel? in
+            guard state.users == 0, state.loading == 0, let loaded = state.loaded else { return nil }
+            state.totals.add(loaded.model.statistics)
+            state.loaded = nil
+            return loaded
+        }
+        loaded?.pool.removeAll()
+    }
+}
+
+/// What a model has done over all its loads.
+struct ModelTotals: Sendable {
+    private(set) var primaryPasses = 0
+    private(set) var primaryRows = 0
+    private(set) var bytesStreamed = 0
+    private(set) var passSeconds = 0.0
+
+    mutating func add(_ statistics: ModelStatistics) {
+        primaryPasses += statistics.primaryPasses
+        primaryRows += statistics.primaryRows
+        bytesStreamed += statistics.bytesStreamed
+        passSeconds += statistics.passSeconds
     }
 }

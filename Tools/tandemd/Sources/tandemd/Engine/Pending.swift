@@ -5,8 +5,6 @@ import Synchronization
 import Tandem
 import TandemTokenizer
 
-enum GenerationPriority: Sendable { case interactive, background }
-
 final class ManagedModel: Sendable {
     let path: String
     let options: LoadOptions

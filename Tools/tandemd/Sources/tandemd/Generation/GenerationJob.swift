@@ -23,7 +23,6 @@ struct ChoiceRequest: Sendable {
 /// Thread safety: any thread.
 final class GenerationJob: Sendable {
     let choices: [ChoiceRequest]
-    private let host: ModelHost
     private let lease: ModelHost.Lease
     private let threads: WorkerThreads
     private let metrics: Metrics
@@ -44,7 +43,6 @@ final class GenerationJob: Sendable {
         threads: WorkerThreads, metrics: Metrics
     ) throws(APIError) {
         self.choices = choices
-        self.host = host
         self.lease = lease
         self.threads = threads
         self.metrics = metrics
@@ -104,7 +102,6 @@ final class GenerationJob: Sendable {
     private func note(_ result: GenerationResult) {
         metrics.generations(result.finishReason.rawValue).add(1)
         metrics.note(result)
-        host.note(bytesStreamed: result.streaming.bytesStreamed)
     }
 }
 

@@ -36,7 +36,8 @@ struct GenerationPlan: Sendable {
                             prompt: prompt,
                             parameters: try GenerateParameters(
                                 maxTokens: maxTokens, sampling: sampling, stop: fields.stop,
-                                ignoreEndTokens: fields.ignoresEndTokens, logprobs: logprobs)))
+                                ignoreEndTokens: fields.ignoresEndTokens, logprobs: logprobs,
+                                priority: fields.isBackground ? .background : .interactive)))
                 } catch {
                     throw APIError(error)
                 }

@@ -47,9 +47,6 @@ extension Daemon {
         text.gauge(
             "tandem_tokens_per_second", "Tokens generated per second, over the last ten seconds.",
             metrics.tokenRate.rate())
-        text.counter(
-            "tandem_primary_passes_total", "Passes of primary models that generated.",
-            metrics.primaryPasses.total)
         text.counter("tandem_drafted_tokens_total", "Tokens drafted.", metrics.drafted.total)
         text.counter("tandem_accepted_tokens_total", "Drafted tokens that were kept.", metrics.accepted.total)
         let drafted = metrics.drafted.total
@@ -70,7 +67,19 @@ extension Daemon {
             Double($0.loaded?.model.memoryPlan.totalBytes ?? 0)
         }
         add("tandem_bytes_streamed_total", "counter", "Bytes of weights read from storage in passes.") {
-            Double($0.bytesStreamed)
+            Double($0.totals.bytesStreamed)
+        }
+        add(
+            "tandem_primary_passes_total", "counter",
+            "Passes of the primary, each for one or more generations."
+        ) {
+            Double($0.totals.primaryPasses)
+        }
+        add("tandem_primary_rows_total", "counter", "Positions that went through the primary.") {
+            Double($0.totals.primaryRows)
+        }
+        add("tandem_pass_seconds_total", "counter", "Time in which passes were under way.") {
+            $0.totals.passSeconds
         }
     }
 

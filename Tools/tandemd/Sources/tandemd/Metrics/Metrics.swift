@@ -14,7 +14,6 @@ final class Metrics: Sendable {
     let generatedTokens = Counter()
     let drafted = Counter()
     let accepted = Counter()
-    let primaryPasses = Counter()
     let embeddings = Counter()
     let tokenRate = RateMeter()
 
@@ -40,6 +39,5 @@ final class Metrics: Sendable {
         generatedTokens.add(result.usage.completionTokens)
         drafted.add(result.speculative.drafted)
         accepted.add(result.speculative.accepted)
-        primaryPasses.add(result.speculative.primaryPasses)
     }
 }
