@@ -56,7 +56,7 @@ struct SessionFileHeader: Equatable {
 
     /// Offsets and lengths of the sections: they follow from the state and the model's shape. Checksums stay 0.
     ///
-    /// - Precondition: the state's positions fit the decoder's context, so that no product overflows.
+    /// - Precondition: the state's positions fit the decoder's context.
     mutating func place(in core: ModelCore) {
         var end = SessionFileLayout.size
         func next(_ length: Int) -> SessionFileSection {
@@ -67,8 +67,9 @@ struct SessionFileHeader: Equatable {
         }
         func cacheBytes(_ configuration: ModelConfiguration?, _ positions: Int) -> Int {
             guard let configuration else { return 0 }
-            return positions * 2 * configuration.layerCount * configuration.keyValueHeadCount
-                * configuration.headSize * keyValueType.elementBytes
+            return byteProduct(
+                positions, 2 * configuration.layerCount, configuration.keyValueHeadCount,
+                configuration.headSize, keyValueType.elementBytes) ?? .max / 8
         }
         tokens = next(4 * state.tokenCount)
         primaryCache = next(cacheBytes(core.primary.configuration, state.primaryPositions))
