@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
+import Synchronization
 import Tandem
 import TandemTokenizer
 import Testing
@@ -72,6 +74,41 @@ import Testing
                 return
             }
         }
+    }
+
+    @Test("saved, restored and copied while other sessions of the model generate")
+    func amongOthers() throws {
+        let fixture = try EngineFixture(.tandemNear)
+        let model = try fixture.load(threads: 2)
+        let folder = try TemporaryFolder()
+        let parameters = try GenerateParameters(maxTokens: 8, draftMax: 3, draftMin: 3, logprobs: 2)
+        let prompts = (0..<4).map { fixture.tokens(12 + $0, seed: UInt64($0)) }
+        let expected = try prompts.map {
+            try fixture.session().generate(tokens: $0, parameters: parameters).logprobs
+        }
+        let wrong = Mutex<[String]>([])
+        DispatchQueue.concurrentPerform(iterations: 4) { index in
+            do {
+                for round in 0..<6 {
+                    let session = try model.makeSession(options: SessionOptions(maxDraft: 4))
+                    // All but the end of the prompt, so that what is saved or copied has taps that are due.
+                    _ = try session.generate(
+                        tokens: Array(prompts[index].dropLast(3)),
+                        parameters: GenerateParameters(maxTokens: 0, mode: .speed))
+                    let path = folder.path("\(index)-\(round)")
+                    try session.save(to: path)
+                    let other = round % 2 == 0 ? try session.fork() : try model.makeSession()
+                    if round % 2 == 1 { try other.restore(from: path) }
+                    let result = try other.generate(tokens: prompts[index], parameters: parameters)
+                    if result.logprobs != expected[index] || result.usage.cachedPromptTokens < 8 {
+                        wrong.withLock { $0.append("\(index), \(round): \(result.tokens)") }
+                    }
+                }
+            } catch {
+                wrong.withLock { $0.append("\(index): \(error)") }
+            }
+        }
+        wrong.withLock { #expect($0.isEmpty) }
     }
 
     @Test("not while the session works")
