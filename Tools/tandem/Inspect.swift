@@ -20,13 +20,20 @@ struct Inspect: ParsableCommand {
     @Flag(help: "List every tensor.")
     var tensors = false
 
+    @Flag(help: "Measure what the codecs would make of each class of tensors (reads a part of the weights).")
+    var ratios = false
+
     func run() throws {
         try reportingErrors(file: file) {
             let file = try TandemFile(path: self.file)
             if json {
-                StandardOutput.write(file.json.serialized(pretty: true, sortedKeys: false) + "\n")
+                var object = file.json
+                if ratios { object["ratios"] = try .array(file.classRatios().map(\.json)) }
+                StandardOutput.write(
+                    JSONValue.object(object).serialized(pretty: true, sortedKeys: false) + "\n")
             } else {
                 StandardOutput.write(file.overview)
+                if ratios { StandardOutput.write("\n" + (try file.ratioTable())) }
                 if tensors { StandardOutput.write("\n" + file.tensorList) }
             }
         }

@@ -6,7 +6,7 @@ import TandemPack
 
 extension TandemFile {
     /// Everything `tandem inspect --json` prints.
-    var json: JSONValue {
+    var json: JSONObject {
         [
             "path": .string(path),
             "file_bytes": .integer(Int64(fileSize)),

@@ -70,6 +70,7 @@ final class ModelCore: Sendable {
             engine: PassEngine(
                 primary: primary, secondary: secondary, projections: projections, layerMap: layerMap,
                 pool: pool, kernels: kernels, stream: residency?.stream,
+                mapped: residency == nil ? file : nil,
                 planned: residency == nil ? nil : (plan.passRows, plan.contextSize)),
             options: scheduling)
     }

@@ -49,6 +49,7 @@ extension TandemModel {
         let plan = try opened.plan(options, threadCount: threads, sliceLength: sliceLength)
         guard plan.residency != .mapped else {
             let file = opened.file
+            file.watch()
             if options.verification == .full {
                 do {
                     for index in file.chunks.indices { try file.verify(chunk: index) }

@@ -15,6 +15,8 @@ final class PassEngine: @unchecked Sendable {
     private let pool: ComputePool
     private let kernels: KernelTable
     private let stream: WeightStream?
+    /// The file whose mapping the weights are in; `nil` when they were read.
+    private let mapped: TandemFile?
 
     /// Made when the first pass needs it, anew when one needs a larger one, gone with the last session.
     private var workspace: Workspace?
@@ -30,7 +32,7 @@ final class PassEngine: @unchecked Sendable {
     /// - Parameter planned: rows and positions that a memory plan has room for.
     init(
         primary: TransformerWeights, secondary: TransformerWeights?, projections: [Matrix], layerMap: [Int],
-        pool: ComputePool, kernels: KernelTable, stream: WeightStream?,
+        pool: ComputePool, kernels: KernelTable, stream: WeightStream?, mapped: TandemFile?,
         planned: (rows: Int, contextSize: Int)?
     ) {
         self.primary = primary
@@ -40,6 +42,7 @@ final class PassEngine: @unchecked Sendable {
         self.pool = pool
         self.kernels = kernels
         self.stream = stream
+        self.mapped = mapped
         self.planned = planned
     }
 
@@ -96,6 +99,16 @@ final class PassEngine: @unchecked Sendable {
                 cache: request.cache)
         }
         try transformer.forward(requests, &batch, observer: observer)
+        try checkFile()
+    }
+
+    /// Results are void when the file behind the mapping changed meanwhile.
+    private func checkFile() throws(TandemError) {
+        do {
+            try mapped?.checkIntact()
+        } catch {
+            throw .format(error)
+        }
     }
 
     /// Gives the secondary what is due to it; returns the requests that were cancelled meanwhile.
