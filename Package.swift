@@ -42,7 +42,9 @@ let package = Package(
             swiftSettings: swiftSettings),
         .target(
             name: "Tandem",
-            dependencies: ["CTandemKernels", "TandemFormat", "TandemJSON", "TandemTokenizer"],
+            dependencies: [
+                "CTandemKernels", "TandemFormat", "TandemGrammar", "TandemJSON", "TandemTokenizer",
+            ],
             swiftSettings: swiftSettings),
 
         // C interface: the hand-written header, and its implementation.
@@ -58,7 +60,7 @@ let package = Package(
         .executableTarget(
             name: "TandemCLI",
             dependencies: [
-                "Tandem", "TandemPack", "TandemFormat", "TandemJSON", "TandemTokenizer",
+                "Tandem", "TandemPack", "TandemFormat", "TandemGrammar", "TandemJSON", "TandemTokenizer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tools/tandem",
@@ -93,8 +95,8 @@ let package = Package(
         .testTarget(
             name: "TandemTests",
             dependencies: [
-                "TestSupport", "Tandem", "TandemFormat", "TandemPack", "TandemJSON", "TandemTokenizer",
-                "CTandemKernels",
+                "TestSupport", "Tandem", "TandemFormat", "TandemGrammar", "TandemPack", "TandemJSON",
+                "TandemTokenizer", "CTandemKernels",
             ],
             exclude: ["Fixtures"], swiftSettings: swiftSettings),
         .testTarget(

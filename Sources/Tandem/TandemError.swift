@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import TandemFormat
+public import TandemGrammar
 public import TandemTokenizer
 
 /// What can go wrong in the engine. Every case says what was wrong, and the description what to do about it.
@@ -47,6 +48,10 @@ public enum TandemError: Error, Sendable, Equatable {
     case queueFull(waiting: Int, limit: Int)
     /// A session could not be saved or restored.
     case sessionFile(SessionFileError)
+    /// A grammar is too ambiguous to be matched.
+    case grammar(GrammarError)
+    /// The vocabulary has no token that a grammar allows after the text so far.
+    case grammarDeadEnd
 }
 
 extension TandemError: CustomStringConvertible {
@@ -98,6 +103,12 @@ extension TandemError: CustomStringConvertible {
             return
                 "the session needs \(needed) bytes, but the model's memory plan has \(left) left for sessions;"
                 + " load the model with these session options, or use a smaller context"
+        case .grammar(let error):
+            return error.description
+        case .grammarDeadEnd:
+            return
+                "the grammar allows none of the model's tokens after the text so far; let it allow characters that"
+                + " the model's vocabulary can spell"
         case .forkedProcess:
             return "the model was loaded before this process was forked; load it again in the child"
         case .queueFull(let waiting, let limit):

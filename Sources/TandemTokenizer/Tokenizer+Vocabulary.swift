@@ -20,6 +20,22 @@ extension Tokenizer {
         Array(decodedBytes(of: id, isFirst: false))
     }
 
+    /// Whether ``textBytes(of:isFirst:)`` may differ for the first token of a text.
+    package var treatsFirstTokenApart: Bool {
+        decoder.treatsFirstTokenApart || decoder.stripStart != nil || !decoder.separator.isEmpty
+    }
+
+    /// The bytes that a token adds to the text that ``makeDetokenizer(skipSpecialTokens:)`` gives; empty for control
+    /// tokens, and when no token has this id.
+    package func textBytes(of id: TokenID, isFirst: Bool) -> [UInt8] {
+        if isFirst {
+            var start = TextStart(decoder)
+            return start.bytes(of: id, self, skipSpecialTokens: true).map(Array.init) ?? []
+        }
+        guard vocabulary.contains(id), !isSpecial(id) else { return [] }
+        return decoder.separator + decodedBytes(of: id, isFirst: false)
+    }
+
     /// Whether a token is a control token, such as an end-of-text mark, rather than text.
     public func isSpecial(_ id: TokenID) -> Bool {
         specialTokens.contains(id)

@@ -45,8 +45,9 @@ extension CallError {
         case .tokenizer, .missingTensor, .unexpectedEncoding: TANDEM_ERROR_BAD_FILE
         case .noTokenizer: TANDEM_ERROR_NO_TOKENIZER
         case .outOfMemory, .memoryBudgetTooSmall, .sessionExceedsBudget: TANDEM_ERROR_OUT_OF_MEMORY
-        case .invalidParameter, .emptyPrompt, .chatTemplate: TANDEM_ERROR_INVALID_ARGUMENT
-        case .unknownInstructionSet, .modeUnavailable, .noChatTemplate: TANDEM_ERROR_UNSUPPORTED
+        case .invalidParameter, .emptyPrompt, .chatTemplate, .grammar: TANDEM_ERROR_INVALID_ARGUMENT
+        case .unknownInstructionSet, .modeUnavailable, .noChatTemplate, .grammarDeadEnd:
+            TANDEM_ERROR_UNSUPPORTED
         case .forkedProcess: TANDEM_ERROR_FORKED
         case .promptTooLong: TANDEM_ERROR_PROMPT_TOO_LONG
         case .invalidToken: TANDEM_ERROR_INVALID_TOKEN

@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CTandemKernels
+internal import TandemGrammar
 internal import TandemTokenizer
 
 /// Tokens proposed in one pass.
 struct Drafts {
     /// Committed tokens, the newest one, and the drafts.
     var history: [TokenID]
+    /// The grammar after the last of them.
+    var constraint: TokenConstraint?
     /// The distribution that each draft was drawn from.
     var distributions: [Distribution] = []
     var areLookedUp = false
     /// The scores of the drafts by the distributions they were drawn from, where drafting has a scorer.
     var scores: [TokenScore] = []
 
-    init(history: [TokenID]) { self.history = history }
+    init(history: [TokenID], constraint: TokenConstraint?) {
+        self.history = history
+        self.constraint = constraint
+    }
 }
 
 /// How a generation drafts.
@@ -33,17 +39,20 @@ extension Decoder {
         sampler: inout Sampler,
         generator: inout SeededGenerator, endTokens: Set<TokenID>, cancellation: CancellationToken?
     ) throws(TandemError) {
-        if lookUp(&drafts, pass: &pass, drafting: &drafting, endTokens: endTokens) { return }
+        if try lookUp(&drafts, pass: &pass, drafting: &drafting, endTokens: endTokens) { return }
         // Nothing is drafted after a token that the secondary does not know.
         guard let newest = drafts.history.last, Int(newest) < core.sharedVocabulary, core.secondary != nil
         else { return }
         while drafting.policy.wantsStep(pass) {
             let start = monotonicSeconds()
             let cost = try runSecondary(upToEndOf: drafts.history, cancellation: cancellation)
-            let proposal = unsafe sampler.distribution(
-                logits: logits(row: 0), vocabularySize: core.sharedVocabulary, history: drafts.history)
-            let confidence = drafting.policy.isFixed ? 1 : confidence(proposal)
+            // A grammar may allow only tokens that the secondary does not know.
+            let allowed = try proposal(drafts, sampler: &sampler)
+            let mask = drafts.constraint == nil ? nil : sampler.appliedMask
+            let confidence =
+                drafting.policy.isFixed ? 1 : allowed.map { self.confidence($0, mask: mask) } ?? 0
             drafting.policy.recordDraft(seconds: cost.seconds(since: start), in: &pass)
+            guard let proposal = allowed else { break }
             guard drafting.policy.takes(confidence: confidence, in: &pass) else { break }
             let token = proposal.sample(using: &generator)
             if let score = unsafe drafting.scorer?.score(
@@ -53,23 +62,46 @@ extension Decoder {
             }
             drafts.distributions.append(proposal)
             drafts.history.append(token)
-            if endTokens.contains(token) { break }
+            if try drafts.constraint?.advance(token) == false { break }
+            if endTokens.contains(token) || drafts.constraint?.mustEnd == true { break }
         }
+    }
+
+    /// The distribution of the secondary's row 0, under the drafts' grammar; nil when that allows none of its tokens.
+    private func proposal(_ drafts: Drafts, sampler: inout Sampler) throws(TandemError) -> Distribution? {
+        guard let constraint = drafts.constraint else {
+            return unsafe sampler.distribution(
+                logits: logits(row: 0), vocabularySize: core.sharedVocabulary, history: drafts.history)
+        }
+        return try unsafe sampler.distribution(
+            logits: logits(row: 0), vocabularySize: core.sharedVocabulary, history: drafts.history,
+            under: constraint)
     }
 
     /// Drafts by prompt lookup; returns whether it did.
     private func lookUp(
         _ drafts: inout Drafts, pass: inout DraftPolicy.Pass, drafting: inout Drafting,
         endTokens: Set<TokenID>
-    ) -> Bool {
+    ) throws(TandemError) -> Bool {
         guard drafting.lookup != nil else { return false }
         drafting.lookup?.update(drafts.history)
-        guard let proposal = drafting.lookup?.propose(limit: maxDraft) else { return false }
+        guard var proposal = drafting.lookup?.propose(limit: maxDraft) else { return false }
+        if let constraint = drafts.constraint {
+            // Up to the first token that the grammar does not allow.
+            var ahead = constraint
+            var allowed: [TokenID] = []
+            for token in proposal.tokens {
+                guard try ahead.advance(token) else { break }
+                allowed.append(token)
+            }
+            proposal = PromptLookup.Proposal(tokens: allowed, matchLength: proposal.matchLength)
+        }
         let length = drafting.policy.lookupLength(proposal, in: pass)
         guard length > 0 else { return false }
         for token in proposal.tokens.prefix(length) {
             drafts.distributions.append(.point(token))
             drafts.history.append(token)
+            _ = try drafts.constraint?.advance(token)
             if endTokens.contains(token) { break }
         }
         drafting.policy.markLookedUp(&pass, proposal)
@@ -101,19 +133,24 @@ extension Decoder {
         return cost
     }
 
-    /// The largest probability of a proposal. A greedy one has only its token: then that of the softmax of row 0.
-    private func confidence(_ proposal: Distribution) -> Double {
+    /// The largest probability of a proposal. A greedy one has only its token: then that of the softmax of row 0, over the
+    /// tokens of `mask` where one was needed.
+    private func confidence(_ proposal: Distribution, mask: TokenMask?) -> Double {
         switch proposal {
         case .sparse(_, let probabilities): Double(probabilities.max() ?? 0)
-        case .point(let token): Double(softmaxProbability(of: token))
+        case .point(let token): Double(softmaxProbability(of: token, mask: mask))
         }
     }
 
-    private func softmaxProbability(of token: TokenID) -> Float {
+    private func softmaxProbability(of token: TokenID, mask: TokenMask?) -> Float {
         let count = core.sharedVocabulary
         unsafe confidenceScratch.withUnsafeMutableBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return }
             unsafe base.update(from: logits(row: 0), count: count)
+        }
+        mask?.apply(to: &confidenceScratch)
+        unsafe confidenceScratch.withUnsafeMutableBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return }
             unsafe core.kernels.table.softmax(base, count, 1)
         }
         return confidenceScratch[Int(token)]

@@ -224,16 +224,25 @@ final class Decoder {
     }
 
     /// The lead's distribution at row `row` of its last pass; a secondary that leads keeps to tokens of both models.
-    func distribution(row: Int, sampler: inout Sampler, history: [TokenID]) -> Distribution {
+    /// - Throws: ``TandemError/grammarDeadEnd`` when the grammar allows no token.
+    func distribution(
+        row: Int, sampler: inout Sampler, history: [TokenID], constraint: TokenConstraint?
+    ) throws(TandemError) -> Distribution {
         let vocabulary =
             lead == .primary ? core.primary.configuration.vocabularySize : core.sharedVocabulary
-        return unsafe sampler.distribution(
-            logits: logits(row: row), vocabularySize: vocabulary, history: history)
+        guard let constraint else {
+            return unsafe sampler.distribution(
+                logits: logits(row: row), vocabularySize: vocabulary, history: history)
+        }
+        let allowed = try unsafe sampler.distribution(
+            logits: logits(row: row), vocabularySize: vocabulary, history: history, under: constraint)
+        guard let allowed else { throw .grammarDeadEnd }
+        return allowed
     }
 
     /// Tokens won by one pass of the lead model.
     struct Step {
-        /// Accepted draft tokens, then the pass's own token.
+        /// Accepted draft tokens, then the pass's own token, unless a grammar ends with the last draft.
         var produced: [TokenID] = []
         var drafted = 0
         /// Drafts that were looked up in the text.
@@ -245,15 +254,17 @@ final class Decoder {
 
     /// Drafts as many tokens after `newest` as `drafting` wants and `room` allows, runs the lead once and accepts.
     ///
+    /// - Parameter constraint: the grammar after `newest`, where something may follow.
     /// - Precondition: `tokens.count + 1 + room <= contextSize`.
     func step(
         newest: TokenID, room: Int, mode: DecodingMode, drafting: inout Drafting, sampler: inout Sampler,
-        generator: inout SeededGenerator, endTokens: Set<TokenID>, cancellation: CancellationToken?
+        generator: inout SeededGenerator, endTokens: Set<TokenID>, constraint: TokenConstraint?,
+        cancellation: CancellationToken?
     ) throws(TandemError) -> Step {
         try extendRope(toLength: tokens.count + 1, mode: mode, cancellation: cancellation)
         let room = min(room, ropeRoom(afterLength: tokens.count + 1))
         let position = tokens.count
-        var drafts = Drafts(history: tokens)
+        var drafts = Drafts(history: tokens, constraint: constraint)
         drafts.history.append(newest)
         var pass = drafting.policy.begin(room: min(room, maxDraft))
         if mode == .speed || mode == .tandem {
@@ -271,15 +282,20 @@ final class Decoder {
         var step = Step()
         step.drafted = drafts.distributions.count
         step.lookedUp = drafts.areLookedUp ? step.drafted : 0
-        let next: TokenID
+        let next: TokenID?
         if mode == .tandem {
             step.accepted = step.drafted
             step.draftScores = drafts.scores
-            next = distribution(row: 0, sampler: &sampler, history: drafts.history).sample(using: &generator)
+            next =
+                drafts.constraint?.mustEnd == true
+                ? nil
+                : try distribution(
+                    row: 0, sampler: &sampler, history: drafts.history, constraint: drafts.constraint
+                ).sample(using: &generator)
         } else {
-            (step.accepted, next) = verify(
-                block, drafts: drafts.distributions, position: position, sampler: &sampler,
-                generator: &generator)
+            (step.accepted, next) = try verify(
+                block, drafts: drafts.distributions, position: position, constraint: constraint,
+                sampler: &sampler, generator: &generator)
         }
         commit(block.prefix(step.accepted + 1))
         if case .own(let length) = secondaryContent {
@@ -290,22 +306,25 @@ final class Decoder {
             marginal: cost.marginal)
         core.passes.count(drafted: step.drafted, accepted: step.accepted)
         step.produced = Array(block.prefix(step.accepted + 1).dropFirst())
-        step.produced.append(next)
+        if let next { step.produced.append(next) }
         return step
     }
 
     /// Accepts the longest prefix of the drafts by rejection sampling (greedy: by equality) and draws the next token.
     ///
-    /// The produced tokens follow the lead's own distribution exactly (Leviathan et al. 2023, Chen et al. 2023).
+    /// The produced tokens follow the lead's own distribution exactly (Leviathan et al. 2023, Chen et al. 2023). Under a
+    /// grammar that is the distribution over the tokens it allows at each place; there is no next token where it ends.
     private func verify(
-        _ block: ArraySlice<TokenID>, drafts: [Distribution], position: Int, sampler: inout Sampler,
-        generator: inout SeededGenerator
-    ) -> (accepted: Int, next: TokenID) {
+        _ block: ArraySlice<TokenID>, drafts: [Distribution], position: Int, constraint: TokenConstraint?,
+        sampler: inout Sampler, generator: inout SeededGenerator
+    ) throws(TandemError) -> (accepted: Int, next: TokenID?) {
+        var constraint = constraint
         var history = tokens
         history.append(block[position])
         for (row, proposal) in drafts.enumerated() {
             let token = block[position + 1 + row]
-            let truth = distribution(row: row, sampler: &sampler, history: history)
+            let truth = try distribution(
+                row: row, sampler: &sampler, history: history, constraint: constraint)
             if case .point(let expected) = truth, case .point = proposal {
                 if expected != token { return (row, expected) }
             } else {
@@ -316,8 +335,11 @@ final class Decoder {
                 }
             }
             history.append(token)
+            _ = try constraint?.advance(token)
         }
-        let last = distribution(row: drafts.count, sampler: &sampler, history: history)
+        if constraint?.mustEnd == true { return (drafts.count, nil) }
+        let last = try distribution(
+            row: drafts.count, sampler: &sampler, history: history, constraint: constraint)
         return (drafts.count, last.sample(using: &generator))
     }
 }

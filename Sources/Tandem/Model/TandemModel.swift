@@ -33,6 +33,7 @@ public final class TandemModel: Sendable {
     /// Tokens that end a text.
     public let endTokens: Set<TokenID>
     let core: ModelCore
+    let grammars = ModelGrammars()
 
     init(core: ModelCore, tokenizer: Tokenizer?) {
         self.core = core

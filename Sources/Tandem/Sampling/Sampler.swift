@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import CTandemKernels
+package import TandemGrammar
 package import TandemTokenizer
 
 /// Turns logits into the distribution that ``SamplingParameters`` ask for.
@@ -14,6 +15,8 @@ package struct Sampler {
     let kernels: tk_kernels
     private var scratch: [Float] = []
     private var candidates: [Candidate] = []
+    /// The mask that the last distribution under a grammar needed.
+    var appliedMask: TokenMask?
 
     package init(parameters: SamplingParameters, kernels: tk_kernels) {
         self.parameters = parameters
@@ -35,16 +38,25 @@ package struct Sampler {
     /// - Parameters:
     ///   - logits: `vocabularySize` values; not changed. NaN counts as impossible.
     ///   - history: what penalties look back at.
+    ///   - mask: the tokens that are allowed, at least one of the vocabulary; the others are impossible before anything
+    ///     else is done. nil = all.
     /// Complexity: O(V) when greedy or unfiltered, O(V log k) with top-k, O(V log V) with top-p alone.
     package mutating func distribution(
-        logits: UnsafePointer<Float>, vocabularySize: Int, history: [TokenID]
+        logits: UnsafePointer<Float>, vocabularySize: Int, history: [TokenID], mask: TokenMask? = nil
     ) -> Distribution {
-        if parameters.isGreedy && !parameters.hasPenalties {
+        if mask == nil && parameters.isGreedy && !parameters.hasPenalties {
             return .point(TokenID(unsafe kernels.argmax(logits, vocabularySize)))
         }
         scratch.removeAll(keepingCapacity: true)
         unsafe scratch.append(contentsOf: UnsafeBufferPointer(start: logits, count: vocabularySize))
         for index in scratch.indices where scratch[index].isNaN { scratch[index] = -.infinity }
+        if let mask {
+            mask.apply(to: &scratch)
+            if !scratch.contains(where: { $0 > -.infinity }) {
+                // Only impossible tokens are allowed: the first of them.
+                return .point(mask.first(below: vocabularySize) ?? 0)
+            }
+        }
         applyPenalties(history)
         if parameters.isGreedy {
             return unsafe scratch.withUnsafeBufferPointer { buffer in
@@ -99,7 +111,7 @@ package struct Sampler {
     private mutating func selectCandidates(best: Float) {
         let limit = parameters.topK == 0 ? scratch.count : min(parameters.topK, scratch.count)
         // Without top-p the order of the filters does not matter: min-p first spares the sorting.
-        let floor = parameters.topP >= 1 ? minPFloor(best) : -Float.infinity
+        let floor = max(parameters.topP >= 1 ? minPFloor(best) : -.infinity, -Float.greatestFiniteMagnitude)
         candidates.removeAll(keepingCapacity: true)
         if limit < scratch.count / 8 {
             // A heap of the best `limit`, the least of them at the root.

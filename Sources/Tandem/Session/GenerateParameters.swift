@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import TandemGrammar
+
 /// What one generation does.
 public struct GenerateParameters: Sendable, Equatable {
     /// Tokens to generate at most; `nil` = until the context is full, or with ``ContextOverflow/shift(keep:)`` until an end
@@ -26,6 +28,9 @@ public struct GenerateParameters: Sendable, Equatable {
     /// temperature, penalties and filters: the primary's, also of tokens that were drafted; of the secondary's own where
     /// it chooses (``DecodingMode/secondary``, and drafts in ``DecodingMode/tandem``).
     public let logprobs: Int?
+    /// What the text must look like; `nil` = anything. Tokens that it does not allow are impossible, end tokens where the
+    /// text may not end; when nothing may follow, generation ends with ``FinishReason/stop``.
+    public let grammar: Grammar?
     /// What happens when the context is full.
     public let contextOverflow: ContextOverflow
     /// Whose turn comes first where generations of the same model compete.
@@ -37,7 +42,8 @@ public struct GenerateParameters: Sendable, Equatable {
         maxTokens: Int? = nil, mode: DecodingMode? = nil, draftMax: Int? = nil,
         draftMin: Int? = nil, promptLookup: Bool? = nil, sampling: SamplingParameters = .greedy,
         stop: [String] = [], ignoreEndTokens: Bool = false, logprobs: Int? = nil,
-        priority: GenerationPriority = .interactive, contextOverflow: ContextOverflow = .stop
+        grammar: Grammar? = nil, priority: GenerationPriority = .interactive,
+        contextOverflow: ContextOverflow = .stop
     ) throws(TandemError) {
         if let maxTokens, maxTokens < 0 {
             throw .invalidParameter(name: "predict", value: "\(maxTokens)", allowed: "0 or greater")
@@ -67,6 +73,7 @@ public struct GenerateParameters: Sendable, Equatable {
         self.stop = stop
         self.ignoreEndTokens = ignoreEndTokens
         self.logprobs = logprobs
+        self.grammar = grammar
         self.contextOverflow = contextOverflow
         self.priority = priority
     }

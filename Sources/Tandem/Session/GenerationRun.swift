@@ -19,18 +19,21 @@ struct GenerationRun {
     private var matcher: StopMatcher
     private var result = GenerationResult()
     private var remaining: Int
+    /// The grammar after the tokens taken so far.
+    private var constraint: TokenConstraint?
     private let tokenizer: Tokenizer?
     /// Tokens that no delta has told of yet.
     private var untold: [GeneratedToken] = []
 
     init(
         model: TandemModel, decoder: Decoder, parameters: GenerateParameters, mode: DecodingMode,
-        drafting: Drafting, cancellation: CancellationToken?
+        drafting: Drafting, constraint: TokenConstraint?, cancellation: CancellationToken?
     ) {
         self.decoder = decoder
         self.parameters = parameters
         self.mode = mode
         self.drafting = drafting
+        self.constraint = constraint
         self.cancellation = cancellation
         endTokens = parameters.ignoreEndTokens ? [] : model.endTokens
         sampler = unsafe Sampler(parameters: parameters.sampling, kernels: model.core.kernels.table)
@@ -82,9 +85,14 @@ struct GenerationRun {
     }
 
     private mutating func produce(_ onDelta: (GenerationDelta) -> Void) throws(TandemError) {
-        var newest = decoder.distribution(row: 0, sampler: &sampler, history: decoder.tokens)
-            .sample(using: &generator)
-        if take(newest, score: score(newest, row: 0), onDelta) { return }
+        if constraint?.mustEnd == true {
+            result.finishReason = .stop
+            return
+        }
+        var newest = try decoder.distribution(
+            row: 0, sampler: &sampler, history: decoder.tokens, constraint: constraint
+        ).sample(using: &generator)
+        if try take(newest, score: score(newest, row: 0), onDelta) { return }
         while true {
             if let cancellation, cancellation.isCancelled { throw .cancelled }
             // What still fits after `newest`, so that prompt and answer together fill the context and no more.
@@ -97,9 +105,11 @@ struct GenerationRun {
                 try shiftContext(keep: keep)
                 room = decoder.contextSize - decoder.tokens.count - 1
             }
+            constraint?.trim()
             let step = try decoder.step(
                 newest: newest, room: min(room - 1, remaining - 1), mode: mode, drafting: &drafting,
-                sampler: &sampler, generator: &generator, endTokens: endTokens, cancellation: cancellation)
+                sampler: &sampler, generator: &generator, endTokens: endTokens, constraint: constraint,
+                cancellation: cancellation)
             if mode != .secondary { result.speculative.primaryPasses += 1 }
             result.speculative.drafted += step.drafted
             result.speculative.lookedUp += step.lookedUp
@@ -109,7 +119,7 @@ struct GenerationRun {
                 let score =
                     isKeptDraft
                     ? step.draftScores[index] : score(token, row: mode == .tandem ? 0 : index)
-                if take(token, score: score, onDelta) { return }
+                if try take(token, score: score, onDelta) { return }
                 newest = token
             }
         }
@@ -146,7 +156,7 @@ struct GenerationRun {
     /// Takes one produced token; returns whether generation ends with it.
     private mutating func take(
         _ token: TokenID, score: TokenScore?, _ onDelta: (GenerationDelta) -> Void
-    ) -> Bool {
+    ) throws(TandemError) -> Bool {
         result.tokens.append(token)
         decoder.core.passes.count(generated: 1)
         note(token, score)
@@ -157,6 +167,11 @@ struct GenerationRun {
             return true
         }
         if detokenizer != nil, let text = detokenizer?.append(token), show(text, onDelta) {
+            result.finishReason = .stop
+            return true
+        }
+        _ = try constraint?.advance(token)
+        if constraint?.mustEnd == true {
             result.finishReason = .stop
             return true
         }

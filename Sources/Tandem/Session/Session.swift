@@ -2,6 +2,7 @@
 
 internal import Synchronization
 internal import TandemFormat
+internal import TandemGrammar
 public import TandemTokenizer
 
 /// One conversation with a model: its caches and the tokens they hold.
@@ -87,7 +88,8 @@ public final class Session: Sendable {
     ///   - cancellation: stops the work within one layer; the result then says ``FinishReason/cancelled``.
     ///   - onDelta: called with each new piece of text, always whole Unicode scalars, and the tokens that were generated
     ///     since the piece before. The pieces joined are the result's text.
-    /// - Throws: ``TandemError``; nothing is thrown for cancellation after the prompt was accepted.
+    /// - Throws: ``TandemError``, such as ``TandemError/grammarDeadEnd`` after some text; nothing is thrown for cancellation
+    ///   after the prompt was accepted.
     public func generate(
         tokens: [TokenID], parameters: GenerateParameters, cancellation: CancellationToken? = nil,
         onDelta: (GenerationDelta) -> Void = { _ in }
@@ -100,11 +102,22 @@ public final class Session: Sendable {
                 name: "keep", value: "\(keep)", allowed: "at most \(contextSize - 3), the context size - 3")
         }
         return try exclusively { (decoder) throws(TandemError) in
+            let matcher = try matcher(parameters)
+            defer { if let matcher { model.grammars.giveBack(matcher) } }
+            let constraint = try matcher.map { (matcher) throws(TandemError) in try TokenConstraint(matcher) }
             var run = GenerationRun(
                 model: model, decoder: decoder, parameters: parameters, mode: mode,
                 drafting: drafting(limits, parameters, mode: mode, decoder: decoder),
-                cancellation: cancellation)
+                constraint: constraint, cancellation: cancellation)
             return try run.execute(prompt: tokens, onDelta: onDelta)
+        }
+    }
+
+    /// What matches the grammar of a generation, where it has one.
+    private func matcher(_ parameters: GenerateParameters) throws(TandemError) -> GrammarMatcher? {
+        try parameters.grammar.map { (grammar) throws(TandemError) in
+            try model.grammars.matcher(
+                grammar, endTokens: parameters.ignoreEndTokens ? [] : model.endTokens, model: model)
         }
     }
 

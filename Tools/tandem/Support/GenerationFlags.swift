@@ -30,6 +30,8 @@ struct GenerationFlags: ParsableArguments {
 
     @OptionGroup(title: "Sampling") var sampling: SamplingFlags
 
+    @OptionGroup(title: "Form of the text") var form: GrammarFlags
+
     @OptionGroup var cache: CacheFlags
 
     @OptionGroup var memory: MemoryFlags
@@ -56,6 +58,7 @@ struct GenerationFlags: ParsableArguments {
             maxTokens: predict < 0 ? nil : predict, mode: decode, draftMax: drafting.most,
             draftMin: drafting.draftMin, promptLookup: drafting.lookup,
             sampling: try sampling.parameters(seed: seed), stop: stop, ignoreEndTokens: ignoreEos,
+            grammar: try form.value(),
             // The beginning token always stays.
             contextOverflow: contextShift ? .shift(keep: (keep ?? 0) + 1) : .stop)
     }
