@@ -158,6 +158,38 @@ private struct Scene {
         #expect(costs.base < 3)
         #expect(costs.draft < 0.35)
     }
+
+    @Test("Costs: what others know of the price of a row counts until passes of several lengths show it")
+    func knownMarginal() {
+        var costs = PassCosts()
+        costs.recordPass(rows: 1, seconds: 1, marginal: 0.5)
+        #expect(abs(costs.marginal - 0.5) < 0.01)
+        for pass in 0..<60 {
+            costs.recordPass(rows: 1 + pass % 4, seconds: 1 + 0.1 * Double(pass % 4), marginal: 0.5)
+        }
+        #expect(abs(costs.marginal - 0.1) < 0.02)
+    }
+
+    @Test("What was learnt is kept for others with the same limits")
+    func memory() {
+        let memory = DraftMemory()
+        #expect(memory.recall(limits: 0...4).map(\.limits) == nil)
+        memory.keep(DraftPolicy(limits: 0...4))
+        #expect(memory.recall(limits: 0...4).map(\.limits) == nil, "nothing was learnt")
+        for (limits, costs) in [(0...4, PassCosts(draftOverPass: 0.1)), (3...3, PassCosts())] {
+            var policy = DraftPolicy(limits: limits, costs: costs)
+            policy.record(policy.begin(room: 4), drafted: 0, accepted: 0, seconds: 1)
+            memory.keep(policy)
+            #expect(
+                memory.recall(limits: limits).map(\.limits) == nil,
+                "fixed costs and fixed lengths teach nothing")
+        }
+        var policy = DraftPolicy(limits: 0...4)
+        policy.record(policy.begin(room: 4), drafted: 0, accepted: 0, seconds: 2)
+        memory.keep(policy)
+        #expect(memory.recall(limits: 0...4)?.costs.base == policy.costs.base)
+        #expect(memory.recall(limits: 0...5).map(\.limits) == nil)
+    }
 }
 
 @Suite struct PromptLookupTests {

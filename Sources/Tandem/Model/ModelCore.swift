@@ -20,6 +20,9 @@ final class ModelCore: Sendable {
     let kernels: KernelTable
     let pool: ComputePool
 
+    /// What generations have learnt about drafting.
+    let draftMemory = DraftMemory()
+
     /// Costs of passes as the sizes of the weights suggest them: the same on every machine.
     let modelledCosts: PassCosts
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
+
 /// A generation that takes part in a model's passes, from its admission to its end.
 ///
-/// Thread safety: everything that changes is guarded by the lock of its ``PassQueue``.
+/// Thread safety: everything else that changes is guarded by the lock of its ``PassQueue``.
 final class PassMember: @unchecked Sendable {
     /// What the generation's thread does.
     enum State {
@@ -12,8 +14,6 @@ final class PassMember: @unchecked Sendable {
         case thinking
         /// It waits for a pass.
         case waiting
-        /// It is in the host's code.
-        case away
     }
 
     let priority: GenerationPriority
@@ -21,6 +21,8 @@ final class PassMember: @unchecked Sendable {
     /// Signalled when the thread may go on.
     let wake = ThreadCondition()
     var state = State.queued
+    /// Whether the thread is in the host's code; set by the thread itself, without the lock.
+    let isAway = Atomic<Bool>(false)
     /// When the generation was admitted, or its last pass ended.
     var since = 0.0
     /// Whether it runs its prompt.
@@ -42,7 +44,7 @@ final class PassMember: @unchecked Sendable {
 struct PassCost {
     /// Its share of the time, the gathering included; `nil` when it had the pass to itself.
     let share: Double?
-    /// Seconds that one more row of such a pass takes; `nil` when that is not known.
+    /// Seconds that one more row of such a pass takes; `nil` when that is not known, or it was the only generation's pass.
     let marginal: Double?
 
     /// Of no pass at all.

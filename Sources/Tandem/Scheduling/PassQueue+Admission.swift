@@ -63,10 +63,6 @@ extension PassQueue {
         if isWanted { work.signal() }
     }
 
-    func setAway(_ isAway: Bool, _ member: PassMember) {
-        lock.withLock { member.state = isAway ? .away : .thinking }
-    }
-
     /// Makes the queue this process's own after a fork, if nothing was going on in it.
     /// - Throws: ``TandemError/forkedProcess`` when something was: its threads do not exist here.
     private func enterProcess() throws(TandemError) {

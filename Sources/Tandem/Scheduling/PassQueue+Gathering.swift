@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
 internal import TandemFormat
 
 /// What the pass thread waits for, and what it takes along.
@@ -21,23 +22,21 @@ extension PassQueue {
     private var usualPass: Double { primaryCosts.pass(rows: max(1, running.count)) }
 
     /// How long others wait for a generation after its last pass.
-    private func patience(_ state: PassMember.State) -> Double {
-        switch state {
-        case .thinking:
-            min(max(usualPass * Self.thinkingShare, Self.thinkingLimits.least), Self.thinkingLimits.most)
-        case .away:
-            min(max(usualPass * Self.awayShare, Self.awayLimits.least), Self.awayLimits.most)
-        case .queued, .waiting: 0
+    private func patience(_ member: PassMember) -> Double {
+        if member.isAway.load(ordering: .relaxed) {
+            return min(max(usualPass * Self.awayShare, Self.awayLimits.least), Self.awayLimits.most)
         }
+        return min(
+            max(usualPass * Self.thinkingShare, Self.thinkingLimits.least), Self.thinkingLimits.most)
     }
 
     /// Until when some generation is worth waiting for; `nil` when none is.
     func expectedUntil(_ now: Double) -> Double? {
         let isUrgent = pending.contains { $0.priority == .interactive }
         var latest: Double?
-        for member in running where member.state == .thinking || member.state == .away {
+        for member in running where member.state == .thinking {
             if isUrgent, member.priority == .background { continue }
-            let end = member.since + patience(member.state)
+            let end = member.since + patience(member)
             if end > now { latest = max(latest ?? end, end) }
         }
         return latest

@@ -27,12 +27,11 @@ extension PassQueue {
         isTurnTaken = false
         member.since = end
         if problem == nil { note(request.role, rows: request.tokens.count, seconds: end - start) }
-        let marginal = marginal(request.role)
         let isWanted = !pending.isEmpty
         lock.unlock()
         if isWanted { work.signal() }
         if let problem { throw problem }
-        return PassCost(share: nil, marginal: marginal)
+        return PassCost(share: nil, marginal: nil)
     }
 
     private func marginal(_ role: ModelRole) -> Double? {

@@ -37,7 +37,12 @@ final class PassQueue: @unchecked Sendable {
     /// The process that the thread belongs to.
     let process = Atomic<pid_t>(getpid())
 
+    /// Totals of passes; those of tokens are counted without the lock.
     var totals = ModelStatistics()
+    private let promptTokens = Atomic<Int>(0)
+    private let generatedTokens = Atomic<Int>(0)
+    private let draftedTokens = Atomic<Int>(0)
+    private let acceptedTokens = Atomic<Int>(0)
     var lastActivity = monotonicSeconds()
     /// Seconds of passes by their rows, as learnt from the passes.
     var primaryCosts = PassCosts()
@@ -64,13 +69,12 @@ final class PassQueue: @unchecked Sendable {
 
     // MARK: - Statistics
 
+    /// Adds tokens to the totals.
     func count(prompt: Int, generated: Int, drafted: Int, accepted: Int) {
-        lock.withLock {
-            totals.promptTokens += prompt
-            totals.generatedTokens += generated
-            totals.drafted += drafted
-            totals.accepted += accepted
-        }
+        if prompt > 0 { promptTokens.wrappingAdd(prompt, ordering: .relaxed) }
+        if generated > 0 { generatedTokens.wrappingAdd(generated, ordering: .relaxed) }
+        if drafted > 0 { draftedTokens.wrappingAdd(drafted, ordering: .relaxed) }
+        if accepted > 0 { acceptedTokens.wrappingAdd(accepted, ordering: .relaxed) }
     }
 
     var statistics: ModelStatistics {
@@ -78,6 +82,10 @@ final class PassQueue: @unchecked Sendable {
             var statistics = totals
             statistics.running = running.count
             statistics.queued = queued.count
+            statistics.promptTokens = promptTokens.load(ordering: .relaxed)
+            statistics.generatedTokens = generatedTokens.load(ordering: .relaxed)
+            statistics.drafted = draftedTokens.load(ordering: .relaxed)
+            statistics.accepted = acceptedTokens.load(ordering: .relaxed)
             return statistics
         }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+internal import Synchronization
 internal import TandemFormat
 
 /// Combines the passes of a model's generations.
@@ -54,7 +54,7 @@ final class PassScheduler: Sendable {
     func end(_ member: PassMember) { queue.dismiss(member) }
 
     /// Says that a generation's thread enters or leaves the host's code, so that nobody waits for it.
-    func setAway(_ isAway: Bool, _ member: PassMember) { queue.setAway(isAway, member) }
+    func setAway(_ isAway: Bool, _ member: PassMember) { member.isAway.store(isAway, ordering: .relaxed) }
 
     // MARK: - Passes
 

@@ -138,7 +138,10 @@ struct GenerationRun {
     /// Keeps what was learnt for the session's next generation, and reports it.
     private mutating func noteCosts() {
         let costs = drafting.policy.costs
-        if costs.isClocked { decoder.policy = drafting.policy }
+        if costs.isClocked {
+            decoder.policy = drafting.policy
+            decoder.core.draftMemory.keep(drafting.policy)
+        }
         guard !drafting.policy.isFixed, result.speculative.drafted > 0, costs.base > 0 else { return }
         result.speculative.draftCost = costs.draft / costs.base
         result.speculative.rowCost = costs.marginal / costs.base

@@ -208,6 +208,8 @@ public final class Session: Sendable {
             policy = DraftPolicy(limits: limits, costs: model.core.modelledCosts)
         } else if let known = decoder.policy, known.limits == limits {
             policy = known
+        } else if let known = model.core.draftMemory.recall(limits: limits) {
+            policy = known
         } else {
             policy = DraftPolicy(limits: limits)
         }

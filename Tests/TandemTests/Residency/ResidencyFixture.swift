@@ -115,6 +115,8 @@ final class TestStorage: BlockStorage {
         var flips: [Int: UInt8] = [:]
         /// Reads wait while this is set.
         var isStalled = false
+        /// What every read takes at least.
+        var microsecondsPerRead: UInt32 = 0
     }
 
     private struct State {
@@ -153,6 +155,7 @@ final class TestStorage: BlockStorage {
             guard left > 0 else { throw .system(operation: "read", path: path, code: 5) }
             state.withLock { $0.spoiling.readsBeforeFailure = left - 1 }
         }
+        if spoiling.microsecondsPerRead > 0 { usleep(spoiling.microsecondsPerRead) }
         guard let file else { return 0 }
         var got = unsafe try file.read(at: offset, into: buffer)
         if let end = spoiling.end { got = max(0, min(got, end - offset)) }

@@ -12,7 +12,8 @@ struct Bench: ParsableCommand {
             both with the primary alone. verify8 is the time of a pass over 8 rows in units of a pass over one: what \
             speculative decoding pays to check 7 drafts. Memory bandwidth is measured in the same run, with the access \
             pattern that reads fastest; generation is shown as a share of it (more than all of it where the \
-            weights fit the processor's caches).
+            weights fit the processor's caches). tg128 x 8 is 8 sessions that generate at the same time: tokens per second \
+            of all of them together, and the time that passes between two pieces of text of one session.
             """)
 
     @Option(name: [.customShort("m"), .long], help: "The .tandem file.")
@@ -42,6 +43,17 @@ struct Bench: ParsableCommand {
         help: "Tokens in the context before a verification pass.")
     var depth = 64
 
+    @Option(
+        name: [.customLong("np", withSingleDash: true), .long],
+        help: "Numbers of sessions that generate at the same time, separated by commas; 0 = none.")
+    var parallel = "0"
+
+    @Option(help: "How those sessions decode: speed, tandem, primary or secondary.")
+    var decode = DecodingMode.primary
+
+    @Option(name: .shortAndLong, help: "Texts for those sessions to continue, one in each line of a file.")
+    var file: String?
+
     @OptionGroup var cache: CacheFlags
 
     @Option(name: .shortAndLong, help: "Output: md, csv or json.")
@@ -55,7 +67,9 @@ struct Bench: ParsableCommand {
         if threads < 0 { throw ValidationError("-t must be 0 or greater") }
         if !(1...1000).contains(repetitions) { throw ValidationError("-r must be in 1...1000") }
         if depth < 1 { throw ValidationError("-d must be 1 or greater") }
-        for (name, text) in [("-p", prompts), ("-n", generations), ("--verify", verify)] {
+        for (name, text) in [
+            ("-p", prompts), ("-n", generations), ("--verify", verify), ("--parallel", parallel),
+        ] {
             guard lengths(text) != nil else {
                 throw ValidationError(
                     "\(name) \(text): give numbers from 0 to 1000000 separated by commas, as in 4,8,512")
@@ -63,6 +77,9 @@ struct Bench: ParsableCommand {
         }
         guard (lengths(verify) ?? []).allSatisfy({ $0 <= 65 }) else {
             throw ValidationError("--verify takes at most 65 rows")
+        }
+        guard (lengths(parallel) ?? []).allSatisfy({ $0 <= 1024 }) else {
+            throw ValidationError("--parallel takes at most 1024 sessions")
         }
     }
 
@@ -76,6 +93,9 @@ struct Bench: ParsableCommand {
             catchInterrupt()
             var run = try BenchRun(
                 path: path, threads: threads, repetitions: repetitions, keyValueType: try cache.type())
+            let texts = try file.map { try readPrompt($0).split(separator: "\n").map(String.init) }
+            run.parallel = BenchRun.Parallel(
+                sessionCounts: lengths(parallel) ?? [], mode: decode, texts: texts ?? ParallelRun.texts)
             let report = try run.execute(
                 prompts: lengths(prompts) ?? [], generations: lengths(generations) ?? [],
                 verify: lengths(verify) ?? [], depth: depth)

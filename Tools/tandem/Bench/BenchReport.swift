@@ -11,6 +11,8 @@ struct BenchReport {
         let samples: [Double]
         /// Bytes of weights a token reads; nil where that is not the limit.
         var bytesPerToken: Int?
+        /// Seconds between two pieces of text of a session, where several generate at the same time.
+        var gaps: (median: Double, p99: Double)?
 
         init(test: String, samples: [Double]) {
             self.test = test
@@ -68,6 +70,14 @@ struct BenchReport {
             text += "| \(result.test) | \(fixed(result.average, 2)) ± \(fixed(result.deviation, 2)) "
             text += "| \(fixed(median(result.samples), 2)) | \(share) |\n"
         }
+        let parallel = results.filter { $0.gaps != nil }
+        if !parallel.isEmpty {
+            text += "\n| test | ms between pieces of text, median | 99 % |\n|---|---:|---:|\n"
+            for result in parallel {
+                let gaps = result.gaps ?? (0, 0)
+                text += "| \(result.test) | \(fixed(gaps.median * 1e3, 2)) | \(fixed(gaps.p99 * 1e3, 2)) |\n"
+            }
+        }
         guard !verify.isEmpty else { return text }
         text += "\n| pass | cost in single tokens | seconds |\n|---|---:|---:|\n"
         for cost in verify {
@@ -77,13 +87,14 @@ struct BenchReport {
     }
 
     private var csv: String {
-        var text = "test,avg_ts,stddev_ts,median_ts,bandwidth_share,cost_in_tokens\n"
+        var text = "test,avg_ts,stddev_ts,median_ts,bandwidth_share,cost_in_tokens,gap_median_s,gap_p99_s\n"
         for result in results {
             let share = bandwidthShare(result).map { fixed($0, 4) } ?? ""
             text += "\(result.test),\(fixed(result.average, 4)),\(fixed(result.deviation, 4)),"
-            text += "\(fixed(median(result.samples), 4)),\(share),\n"
+            let gaps = result.gaps.map { "\(fixed($0.median, 6)),\(fixed($0.p99, 6))" } ?? ","
+            text += "\(fixed(median(result.samples), 4)),\(share),,\(gaps)\n"
         }
-        for cost in verify { text += "verify\(cost.rows),,,,,\(fixed(cost.tokens, 4))\n" }
+        for cost in verify { text += "verify\(cost.rows),,,,,\(fixed(cost.tokens, 4)),,\n" }
         return text
     }
 
@@ -97,6 +108,10 @@ struct BenchReport {
             ]
             if let bytes = result.bytesPerToken { object["bytes_per_token"] = .integer(Int64(bytes)) }
             if let share = bandwidthShare(result) { object["bandwidth_share"] = .number(share) }
+            if let gaps = result.gaps {
+                object["gap_median_s"] = .number(gaps.median)
+                object["gap_p99_s"] = .number(gaps.p99)
+            }
             return .object(object)
         }
         let costs = verify.map { cost -> JSONValue in

@@ -10,14 +10,23 @@ struct BenchRun {
     let file: TandemFile
     let repetitions: Int
     let keyValueType: KeyValueType
+    /// Sessions at the same time.
+    var parallel = Parallel()
     private var progress = ProgressLine(label: "samples", total: 1)
     private var done = 0
+
+    struct Parallel {
+        var sessionCounts: [Int] = []
+        var mode = DecodingMode.primary
+        var texts: [String] = []
+    }
 
     init(path: String, threads: Int, repetitions: Int, keyValueType: KeyValueType) throws {
         model = try TandemModel.load(
             from: path,
             options: LoadOptions(
-                threadCount: threads == 0 ? nil : threads, verification: .structure, memory: .mapped))
+                threadCount: threads == 0 ? nil : threads, verification: .structure, memory: .mapped,
+                scheduling: SchedulingOptions(maxRunning: 1024)))
         file = try TandemFile(path: path)
         self.repetitions = repetitions
         self.keyValueType = keyValueType
@@ -25,8 +34,10 @@ struct BenchRun {
 
     mutating func execute(prompts: [Int], generations: [Int], verify: [Int], depth: Int) throws -> BenchReport
     {
+        let parallelCount = generations.count * parallel.sessionCounts.count
         progress = ProgressLine(
-            label: "samples", total: (prompts.count + generations.count) * (repetitions + 1) + verify.count)
+            label: "samples",
+            total: (prompts.count + generations.count + parallelCount) * (repetitions + 1) + verify.count)
         let machine = MachineDescription()
         let bandwidth = MemoryBandwidth(threads: model.threadCount, memoryBytes: machine.memoryBytes)
         var results: [BenchReport.Result] = []
@@ -40,6 +51,11 @@ struct BenchRun {
             }
             result.bytesPerToken = bytesPerToken
             results.append(result)
+        }
+        for length in generations {
+            for count in parallel.sessionCounts {
+                results.append(try measureParallel(sessions: count, length: length))
+            }
         }
         var costs: [BenchReport.VerifyCost] = []
         for rows in verify { costs.append(try verifyCost(rows: rows, depth: depth)) }
@@ -69,6 +85,30 @@ struct BenchRun {
             progress.update(done, note: test)
         }
         return BenchReport.Result(test: test, samples: samples)
+    }
+
+    /// Samples of sessions at the same time, after one that warms up.
+    private mutating func measureParallel(sessions: Int, length: Int) throws -> BenchReport.Result {
+        let vocabulary = model.manifest.primary.vocabularySize
+        var prompts = try model.tokenizer == nil ? [] : parallel.texts.map { try model.tokenize($0) }
+        prompts.removeAll(where: \.isEmpty)
+        if prompts.isEmpty { prompts = [Session.plainTokens(8, vocabularySize: vocabulary)] }
+        let run = ParallelRun(
+            model: model, sessionCount: sessions, tokenCount: length, mode: parallel.mode,
+            keyValueType: keyValueType, prompts: prompts)
+        let suffix = parallel.mode == .primary ? "" : " \(parallel.mode.rawValue)"
+        let test = "tg\(length) x \(sessions)\(suffix)"
+        var samples: [ParallelRun.Sample] = []
+        for index in 0...repetitions {
+            let sample = try run.sample()
+            if index > 0 { samples.append(sample) }
+            done += 1
+            progress.update(done, note: test)
+        }
+        var result = BenchReport.Result(test: test, samples: samples.map(\.tokensPerSecond))
+        let gaps = samples.flatMap(\.gaps)
+        result.gaps = (median: percentile(gaps, 0.5), p99: percentile(gaps, 0.99))
+        return result
     }
 
     /// Prompt tokens per second; the logits of the last one are part of it.
