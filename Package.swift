@@ -69,6 +69,12 @@ let package = Package(
         // Examples.
         .executableTarget(
             name: "c-generate", dependencies: ["CTandem", "CTandemHeader"], path: "Examples/c-generate"),
+        .executableTarget(
+            name: "low-memory", dependencies: ["Tandem"], path: "Examples/low-memory",
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "swift-daemon", dependencies: ["Tandem"], path: "Examples/swift-daemon",
+            swiftSettings: swiftSettings),
 
         // Tests.
         .target(

@@ -10,6 +10,8 @@ func generateParameters(_ given: tandem_generate_options) throws(CallError) -> G
     let mode = try decodingMode(unsafe given.mode)
     let stop = try unsafe stopTexts(given.stop, count: given.stop_count)
     let logprobs = try unsafe logprobCount(given)
+    let priority = try generationPriority(unsafe given.priority)
+    let overflow = try unsafe contextOverflow(given)
     do throws(TandemError) {
         let sampling = try unsafe SamplingParameters(
             temperature: given.temperature, topK: Int(given.top_k), topP: given.top_p == 0 ? 1 : given.top_p,
@@ -21,7 +23,8 @@ func generateParameters(_ given: tandem_generate_options) throws(CallError) -> G
             maxTokens: given.max_tokens == 0 ? nil : Int(given.max_tokens), mode: mode,
             draftMax: given.draft_max == 0 ? nil : Int(given.draft_max),
             draftMin: given.draft_min == 0 ? nil : Int(given.draft_min), sampling: sampling, stop: stop,
-            ignoreEndTokens: given.ignore_end_tokens != 0, logprobs: logprobs)
+            ignoreEndTokens: given.ignore_end_tokens != 0, logprobs: logprobs, priority: priority,
+            contextOverflow: overflow)
     } catch {
         throw CallError(error)
     }
@@ -32,6 +35,34 @@ private func logprobCount(_ given: tandem_generate_options) throws(CallError) ->
     if wanted { return Int(count) }
     guard count == 0 else { throw .invalidArgument("top_logprobs is \(count), but logprobs is not set") }
     return nil
+}
+
+private func generationPriority(_ priority: Int32) throws(CallError) -> GenerationPriority {
+    switch priority {
+    case TANDEM_PRIORITY_INTERACTIVE: return .interactive
+    case TANDEM_PRIORITY_BACKGROUND: return .background
+    default:
+        throw CallError(
+            TANDEM_ERROR_UNSUPPORTED, "priority is \(priority), which is no TANDEM_PRIORITY_ value")
+    }
+}
+
+private func contextOverflow(_ given: tandem_generate_options) throws(CallError) -> ContextOverflow {
+    let (overflow, keep, reserved) = unsafe (
+        given.context_overflow, given.context_keep, given.reserved_2
+    )
+    guard reserved == 0 else {
+        throw CallError(TANDEM_ERROR_UNSUPPORTED, "reserved_2 is \(reserved), but must be 0")
+    }
+    switch overflow {
+    case TANDEM_OVERFLOW_STOP where keep == 0: return .stop
+    case TANDEM_OVERFLOW_SHIFT: return .shift(keep: Int(keep))
+    case TANDEM_OVERFLOW_STOP:
+        throw .invalidArgument("context_keep is \(keep), but context_overflow is TANDEM_OVERFLOW_STOP")
+    default:
+        throw CallError(
+            TANDEM_ERROR_UNSUPPORTED, "context_overflow is \(overflow), which is no TANDEM_OVERFLOW_ value")
+    }
 }
 
 private func decodingMode(_ mode: Int32) throws(CallError) -> DecodingMode? {

@@ -101,12 +101,17 @@ private func loadOptions(_ given: tandem_load_options) throws(CallError) -> Load
         instructionSet = try unsafe checkedText(at: name, length: strnlen(name, 64), name: "instruction_set")
     }
     let session = try unsafe sessionOptions(given.session, name: "session")
+    let (running, queued) = unsafe (given.max_running, given.max_queued)
     do throws(TandemError) {
+        let standard = SchedulingOptions.default
+        let scheduling = try SchedulingOptions(
+            maxRunning: running == 0 ? standard.maxRunning : Int(running),
+            maxQueued: queued == 0 ? standard.maxQueued : queued == -1 ? 0 : Int(queued))
         let (threads, sessions) = unsafe (given.threads, given.session_count)
         return try LoadOptions(
             threadCount: threads == 0 ? nil : Int(threads), instructionSet: instructionSet,
             verification: verification, memory: memoryBudget(unsafe given.memory_bytes), session: session,
-            sessionCount: sessions == 0 ? 1 : Int(sessions))
+            sessionCount: sessions == 0 ? 1 : Int(sessions), scheduling: scheduling)
     } catch {
         throw CallError(error)
     }

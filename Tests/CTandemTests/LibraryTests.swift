@@ -19,7 +19,8 @@ import Testing
             ("tandem_chat_tokens", tandem_chat_tokens), ("tandem_session_fork", tandem_session_fork),
             ("tandem_session_save", tandem_session_save),
             ("tandem_session_restore", tandem_session_restore),
-            ("tandem_session_tokens", tandem_session_tokens),
+            ("tandem_session_tokens", tandem_session_tokens), ("tandem_embedding", tandem_embedding),
+            ("tandem_model_statistics", tandem_model_statistics),
         ]
     }
 

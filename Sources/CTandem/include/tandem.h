@@ -158,6 +158,11 @@ typedef struct tandem_load_options {
     tandem_log_function on_log;
     /// Handed to on_log.
     void *log_user_data;
+    /// Generations that run at a time, 1 … 1024; 0 = 16. Their passes are combined.
+    int32_t max_running;
+    /// Generations that wait until one of these ends; one more gets TANDEM_ERROR_QUEUE_FULL. At most 1000000; 0 = 256,
+    /// -1 = none.
+    int32_t max_queued;
 } tandem_load_options;
 
 #define TANDEM_LOAD_OPTIONS_INIT {.size = sizeof(tandem_load_options)}
@@ -201,6 +206,50 @@ int32_t tandem_tokenize(const tandem_model *model, const char *text, size_t leng
 ///                  written. A text of this length needs a capacity of one more.
 int32_t tandem_detokenize(const tandem_model *model, const int32_t *tokens, size_t count, char *text,
                           size_t capacity, size_t *length);
+
+#define TANDEM_POOLING_MEAN 0
+/// The last token's state, which has seen all others.
+#define TANDEM_POOLING_LAST 1
+
+/// A vector that stands for a text: the primary's hidden states after its last norm, pooled, of length 1.
+///
+/// @param length    Bytes of `text` or TANDEM_C_STRING.
+/// @param pooling   TANDEM_POOLING_…
+/// @param values    Receives the vector; may be NULL when capacity is 0.
+/// @param capacity  Values that fit there.
+/// @param count     Receives the vector's size, which depends on the model only, also with TANDEM_ERROR_BUFFER_TOO_SMALL,
+///                  when nothing is computed.
+int32_t tandem_embedding(const tandem_model *model, const char *text, size_t length, int32_t pooling, float *values,
+                         size_t capacity, size_t *count);
+
+/// What a model does, and has done since it was loaded.
+typedef struct tandem_statistics {
+    /// Set by the caller, as in options.
+    size_t size;
+    /// Generations that run now, and that wait.
+    int64_t running;
+    int64_t queued;
+    /// Prompt tokens that were run, those found in caches excluded.
+    int64_t prompt_tokens;
+    int64_t generated_tokens;
+    /// Passes, each for one or more sessions.
+    int64_t primary_passes;
+    int64_t secondary_passes;
+    /// Positions that went through the primary.
+    int64_t primary_rows;
+    /// Tokens drafted, and those of them that were kept.
+    int64_t drafted_tokens;
+    int64_t accepted_tokens;
+    /// Bytes of weights read from the file after loading.
+    int64_t bytes_streamed;
+    /// Time in which a pass was under way.
+    double pass_seconds;
+} tandem_statistics;
+
+#define TANDEM_STATISTICS_INIT {.size = sizeof(tandem_statistics)}
+
+/// All totals only grow.
+int32_t tandem_model_statistics(const tandem_model *model, tandem_statistics *statistics);
 
 // MARK: - Chat
 
@@ -369,6 +418,16 @@ typedef struct tandem_token {
 /// @return Not 0 stops the generation (TANDEM_FINISH_CANCELLED).
 typedef int32_t (*tandem_token_function)(void *user_data, const tandem_token *token);
 
+/// Somebody waits for the text.
+#define TANDEM_PRIORITY_INTERACTIVE 0
+/// Runs where interactive generations of the same model leave time for it.
+#define TANDEM_PRIORITY_BACKGROUND 1
+
+/// A full context ends the generation, with TANDEM_FINISH_LENGTH.
+#define TANDEM_OVERFLOW_STOP 0
+/// A full context forgets the older half of its tokens, but for the first context_keep, and goes on.
+#define TANDEM_OVERFLOW_SHIFT 1
+
 typedef struct tandem_generate_options {
     size_t size;
     /// TANDEM_MODE_…
@@ -420,6 +479,14 @@ typedef struct tandem_generate_options {
     int32_t top_logprobs;
     /// Receives the tokens; NULL = none.
     tandem_token_function on_token;
+    /// TANDEM_PRIORITY_…
+    int32_t priority;
+    /// TANDEM_OVERFLOW_…
+    int32_t context_overflow;
+    /// With TANDEM_OVERFLOW_SHIFT: the first tokens that are never forgotten.
+    int32_t context_keep;
+    /// 0.
+    int32_t reserved_2;
 } tandem_generate_options;
 
 #define TANDEM_GENERATE_OPTIONS_INIT {.size = sizeof(tandem_generate_options)}

@@ -86,6 +86,12 @@ static void use_model(tandem_model *model, int32_t expected) {
     CHECK(session == NULL);
     GIVES(expected, tandem_chat_prompt(model, &message, 1, NULL, text, sizeof text, &count));
     GIVES(expected, tandem_chat_tokens(model, &message, 1, NULL, ids, 4, &count));
+    float values[4];
+    tandem_statistics statistics;
+    memset(&statistics, 0, sizeof statistics);
+    statistics.size = sizeof statistics;
+    GIVES(expected, tandem_embedding(model, "a", 1, TANDEM_POOLING_MEAN, values, 4, &count));
+    GIVES(expected, tandem_model_statistics(model, &statistics));
     memset(text, 'x', sizeof text);
     tandem_model_last_error(model, text, sizeof text);
     CHECK(memchr(text, 0, sizeof text) != NULL);
@@ -181,6 +187,7 @@ static void huge_sizes(tandem_model *model, tandem_session *session) {
         tandem_chat_message message = {"user", "hi", NULL};
         GIVES(TANDEM_ERROR_INVALID_ARGUMENT, tandem_tokenize(model, "a", size, NULL, 0, &count));
         GIVES(TANDEM_ERROR_INVALID_ARGUMENT, tandem_detokenize(model, &id, size, NULL, 0, &count));
+        GIVES(TANDEM_ERROR_INVALID_ARGUMENT, tandem_embedding(model, "a", size, 0, NULL, 0, &count));
         GIVES(TANDEM_ERROR_INVALID_ARGUMENT, tandem_generate(session, "a", size, NULL, NULL, NULL, NULL));
         GIVES(TANDEM_ERROR_INVALID_ARGUMENT, tandem_generate_tokens(session, &id, size, NULL, NULL, NULL, NULL));
         GIVES(TANDEM_ERROR_INVALID_ARGUMENT, tandem_chat_prompt(model, &message, size, NULL, NULL, 0, &count));
@@ -216,6 +223,12 @@ static void values_out_of_range(tandem_model *model, tandem_session *session) {
         given.top_logprobs = numbers[i];
         CHECK(tandem_generate(session, "a", 1, &given, NULL, NULL, NULL) != TANDEM_OK);
         given = few_tokens(1);
+        given.priority = numbers[i];
+        CHECK(tandem_generate(session, "a", 1, &given, NULL, NULL, NULL) != TANDEM_OK);
+        given = few_tokens(1);
+        given.context_overflow = numbers[i];
+        CHECK(tandem_generate(session, "a", 1, &given, NULL, NULL, NULL) != TANDEM_OK);
+        given = few_tokens(1);
         given.temperature = -1.0f / (float)(i + 1);
         CHECK(tandem_generate(session, "a", 1, &given, NULL, NULL, NULL) != TANDEM_OK);
         int32_t ids[2] = {1, numbers[i] == 65 ? INT32_MAX - 1 : numbers[i]};
@@ -228,7 +241,9 @@ static void invalid_text(tandem_model *model, tandem_session *session) {
     size_t count = 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         const char *text = texts[i];
+        float values[4096];
         GIVES(TANDEM_ERROR_INVALID_UTF8, tandem_tokenize(model, text, TANDEM_C_STRING, NULL, 0, &count));
+        GIVES(TANDEM_ERROR_INVALID_UTF8, tandem_embedding(model, text, TANDEM_C_STRING, 0, values, 4096, &count));
         GIVES(TANDEM_ERROR_INVALID_UTF8,
               tandem_generate(session, text, TANDEM_C_STRING, NULL, NULL, NULL, NULL));
         tandem_generate_options options = few_tokens(1);
