@@ -10,8 +10,9 @@ extension APIError {
             self = .invalid(error.description, code: "context_length_exceeded")
         case .emptyPrompt:
             self = .invalid("the prompt holds no token; give some text", param: "prompt")
-        case .invalidParameter(let name, _, _):
-            self = .invalid(error.description, param: name)
+        case .invalidParameter(let name, let value, let allowed):
+            let member = String(name.map { $0 == "-" ? "_" : $0 })
+            self = .invalid("'\(member)' is \(value), but must be \(allowed)", param: member)
         case .invalidToken:
             self = .invalid(error.description, param: "prompt")
         case .modeUnavailable:
