@@ -33,10 +33,11 @@ def _program(variable: str, default: Path) -> Path:
 class Daemon:
     """A running daemon."""
 
-    def __init__(self, process: subprocess.Popen, log: Path, socket: str | None):
+    def __init__(self, process: subprocess.Popen, log: Path, socket: str | None, has_port: bool):
         self.process = process
         self.log_path = log
         self.socket = socket
+        self.has_port = has_port
         self.url = ""
 
     def log(self) -> str:
@@ -52,7 +53,7 @@ class Daemon:
                 found = re.search(r"(http://[^\s\"]+)", self.log())
                 if found:
                     self.url = found.group(1)
-                elif self.socket and "unix:" in self.log():
+                elif not self.has_port and "unix:" in self.log():
                     self.url = "http://localhost"
             if self.url:
                 try:
@@ -145,7 +146,7 @@ def launch(
             env={**environment, **(env or {})},
         )
         socket = settings.get("unix_socket")
-        daemon = Daemon(process, log, str(socket) if socket else None)
+        daemon = Daemon(process, log, str(socket) if socket else None, "port" in settings)
         daemons.append(daemon)
         return daemon.wait_ready() if wait else daemon
 

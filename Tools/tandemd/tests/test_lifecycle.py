@@ -115,6 +115,17 @@ def test_idle_models_are_unloaded_and_come_back(launch) -> None:
     assert daemon.metrics()['tandem_model_loads_total{model="demo"}'] == 3
 
 
+def test_unloading_gives_memory_back(launch, slow_model) -> None:
+    daemon = launch(model=f"slow={slow_model}", idle_unload=0.5)
+    daemon.http().post("/v1/completions", json={**LONG, "max_tokens": 20})
+    loaded = daemon.metrics()["process_resident_memory_bytes"]
+    daemon.wait_metric('tandem_model_loaded{model="slow"}', lambda value: value == 0, limit=5)
+    assert loaded > 100e6
+    daemon.wait_metric("process_resident_memory_bytes", lambda value: value < 50e6, limit=5)
+    # What it did is not forgotten with it.
+    assert daemon.metrics()['tandem_primary_passes_total{model="slow"}'] > 0
+
+
 def test_a_model_in_use_stays(launch, slow_model) -> None:
     daemon = launch(model=f"slow={slow_model}", draft_max=0, idle_unload=0.3)
     answer = daemon.http().post("/v1/completions", json={**LONG, "max_tokens": 150})

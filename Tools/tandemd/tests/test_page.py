@@ -47,10 +47,9 @@ def _set(browser: webdriver.Chrome, name: str, value: str) -> None:
 
 
 def _articles(browser: webdriver.Chrome) -> list[tuple[str, str]]:
-    return [
-        (article.get_attribute("class"), article.get_attribute("textContent"))
-        for article in browser.find_elements(By.TAG_NAME, "article")
-    ]
+    # In one step: articles come and go meanwhile.
+    script = "return [...document.querySelectorAll('article')].map(item => [item.className, item.textContent])"
+    return [(kind, text) for kind, text in browser.execute_script(script)]
 
 
 def _open(browser: webdriver.Chrome, daemon: Daemon) -> None:

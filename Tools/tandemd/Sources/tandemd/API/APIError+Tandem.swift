@@ -25,6 +25,10 @@ extension APIError {
                 code: "no_chat_template")
         case .chatTemplate(let reason):
             self = .invalid("the conversation does not fit the model: \(reason)", param: "messages")
+        case .grammar(let reason):
+            self = .invalid(reason.description, param: "grammar", code: "invalid_grammar")
+        case .grammarDeadEnd:
+            self = .invalid(error.description, param: "grammar", code: "grammar_dead_end")
         case .queueFull(let waiting, _):
             self = .queueFull(waiting: waiting)
         case .cancelled:

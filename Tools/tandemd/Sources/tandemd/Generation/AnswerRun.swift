@@ -54,6 +54,8 @@ final class AnswerRun: Sendable {
             writer.complete(result, choice: choice, into: &buffer)
             state.withLock { $0.remaining -= 1 }
         case .failed(let error):
+            // What comes after the end is too late.
+            guard remaining > 0 else { return }
             finish()
             throw error
         }

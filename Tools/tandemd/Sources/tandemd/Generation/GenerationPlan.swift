@@ -37,6 +37,7 @@ struct GenerationPlan: Sendable {
                             parameters: try GenerateParameters(
                                 maxTokens: maxTokens, sampling: sampling, stop: fields.stop,
                                 ignoreEndTokens: fields.ignoresEndTokens, logprobs: logprobs,
+                                grammar: grammar,
                                 priority: fields.isBackground ? .background : .interactive)))
                 } catch {
                     throw APIError(error)
