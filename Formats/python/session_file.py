@@ -24,7 +24,8 @@ TYPES = (numpy.dtype("<f4"), numpy.dtype("<f2"))
 class SessionFile:
     """A checked file.
 
-    `tokens`; `primary` and `secondary`: None, or [layers, 2 (keys, values), heads, positions, head size]; `lead`, `content`.
+    `tokens`; `primary` and `secondary`: None, or [layers, 2 (keys, values), heads, positions, head size]; `lead`,
+    `content`.
     """
 
     def __init__(self, data, model):
@@ -70,7 +71,8 @@ class SessionFile:
         require(kind < 2, "key_value_type", 32, f"{kind}")
         require(lead < 2, "lead", 36, f"{lead}")
         models = model.manifest["models"]
-        limits = {rope["long_above"] for one in models.values() for rope in one.get("ropes", []) if rope.get("long_above")}
+        ropes = [rope for one in models.values() for rope in one.get("ropes") or []]
+        limits = {rope["long_above"] for rope in ropes if rope.get("long_above")}
         require(stage <= len(limits), "rope_stage", 44, f"{stage}")
         require(positions <= count, "secondary_positions", 56, f"{positions}")
         possible = {0: lead == 0, 1: lead == 0 and model.manifest["kind"] == "tandem",

@@ -74,8 +74,8 @@ def test_both_decoders_refuse_the_same(tandem, packed, tmp_path):
         with pytest.raises(TandemError) as caught:
             SessionFile(data, model)
         path.write_bytes(data)
-        done = subprocess.run(
-            [tandem.program, "generate", "-m", packed, "-p", "x", "-n", "1", "--session", path], capture_output=True, text=True)
+        command = [tandem.program, "generate", "-m", packed, "-p", "x", "-n", "1", "--session", path]
+        done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 1, index
         words = {"not-session": "not a session file", "version": "version", "truncated": "truncated"}
         expected = words.get(caught.value.code, caught.value.field)
