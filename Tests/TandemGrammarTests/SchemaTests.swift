@@ -137,10 +137,14 @@ import Testing
             #"{"type": "object", "properties": {"a": false, "b": {"const": 1}}}"#, ["{}", #"{"b":1}"#],
             [#"{"a":1}"#]
         ),
+        (
+            #"{"oneOf": [{"properties": {"a": true}, "required": ["a"], "additionalProperties": false}, {"properties": {"b": true}, "required": ["b"], "maxProperties": 1, "additionalProperties": false}]}"#,
+            [#"{"a":1}"#, #"{"b":1}"#], [#"{"a":1,"b":1}"#, "{}"]
+        ),
         (#"{"minimum": 3}"#, ["3", "3.5"], ["2.9", "\"a\""]),
     ]
 
-    @Test(arguments: 0..<43)
+    @Test(arguments: 0..<44)
     func constructs(_ index: Int) throws {
         let (text, matches, others) = Self.cases[index]
         let grammar = try Grammar(schema: text)
@@ -286,7 +290,7 @@ import Testing
     }
 
     @Test func lists() {
-        #expect(Self.cases.count == 43 && Self.refusals.count == 31)
+        #expect(Self.cases.count == 44 && Self.refusals.count == 31)
         #expect(GBNFTests.cases.count == 20 && GBNFTests.refusals.count == 27)
     }
 }

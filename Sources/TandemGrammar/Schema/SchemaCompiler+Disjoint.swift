@@ -43,9 +43,8 @@ extension SchemaCompiler {
         guard types == [.object], made.values == nil else { return false }
         for name in other.required {
             let isKnown = made.properties.contains { $0.key == name } || made.required.contains(name)
-            if !isKnown, made.additional == nil, made.choices.isEmpty, !made.properties.isEmpty {
-                return true
-            }
+            let isClosed = made.allowsFurther.map { !$0 } ?? !made.properties.isEmpty
+            if !isKnown, isClosed, made.choices.isEmpty { return true }
         }
         for name in made.required {
             guard let mine = try values(of: name, made), let theirs = try values(of: name, other) else {

@@ -34,11 +34,12 @@ extension SchemaCompiler {
         case "integer":
             return NumberText.integer(from: nil, to: nil)
         case "object":
-            let member = Expression.sequence([builtIn("string"), colon, builtIn("value"), builtIn("space")])
-            return braced("{", .optional(list(of: member)), "}")
+            let member = Expression.sequence([builtIn("string"), colon, builtIn("value")])
+            return .sequence([.text("{"), builtIn("space"), .choice([.text("}"), list(of: member, "}")])])
         case "array":
-            let element = Expression.sequence([builtIn("value"), builtIn("space")])
-            return braced("[", .optional(list(of: element)), "]")
+            return .sequence([
+                .text("["), builtIn("space"), .choice([.text("]"), list(of: builtIn("value"), "]")]),
+            ])
         default:
             let names = ["object", "array", "string", "number"]
             return .choice(
@@ -49,37 +50,35 @@ extension SchemaCompiler {
     /// Between a key and its value.
     var colon: Expression { .sequence([.text(":"), .optional(.text(" "))]) }
 
-    /// Between two elements or members, which bring the space after them along.
+    /// Between two elements or members.
     var comma: Expression {
         mutating get { .sequence([.text(","), builtIn("space")]) }
     }
 
-    mutating func braced(_ open: String, _ inside: Expression, _ close: String) -> Expression {
-        .sequence([.text(open), builtIn("space"), inside, .text(close)])
-    }
+    /// The end of an array or object that is not empty.
+    mutating func closing(_ close: String) -> Expression { .sequence([builtIn("space"), .text(close)]) }
 
-    private mutating func list(of part: Expression) -> Expression {
-        .sequence([part, .any(.sequence([comma, part]))])
+    private mutating func list(of part: Expression, _ close: String) -> Expression {
+        .sequence([part, .any(.sequence([comma, part])), closing(close)])
     }
 
     /// Exactly this value; spaces where JSON has them.
     mutating func literal(_ value: JSONValue) -> Expression {
         switch value {
         case .array(let elements):
-            var parts: [Expression] = []
+            var parts: [Expression] = [.text("["), builtIn("space")]
             for (index, element) in elements.enumerated() {
                 if index > 0 { parts.append(comma) }
                 parts.append(literal(element))
-                parts.append(builtIn("space"))
             }
-            return braced("[", .sequence(parts), "]")
+            return .sequence(parts + [elements.isEmpty ? .text("]") : closing("]")])
         case .object(let object):
-            var parts: [Expression] = []
+            var parts: [Expression] = [.text("{"), builtIn("space")]
             for (index, member) in object.members.enumerated() {
                 if index > 0 { parts.append(comma) }
-                parts += [key(member.key), colon, literal(member.value), builtIn("space")]
+                parts += [key(member.key), colon, literal(member.value)]
             }
-            return braced("{", .sequence(parts), "}")
+            return .sequence(parts + [object.isEmpty ? .text("}") : closing("}")])
         default:
             return .text(value.serialized())
         }

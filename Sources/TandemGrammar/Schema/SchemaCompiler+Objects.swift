@@ -10,26 +10,27 @@ extension SchemaCompiler {
         for name in facts.required where !properties.contains(where: { $0.key == name }) {
             properties.append((name, facts.additional ?? []))
         }
-        let isOpen = facts.additional != nil || properties.isEmpty && !facts.isClosed
+        let isOpen = facts.allowsFurther ?? properties.isEmpty
         let further = isOpen ? facts.additional ?? [] : nil
         try checkCounts(facts, properties.count, isOpen: isOpen)
         var known = Set<String>()
         for property in properties { known.insert(property.key) }
 
         // From the last to the first: what may follow when nothing has been written yet, and when something has.
-        var first = Expression.empty
-        var later = Expression.empty
+        var first = Expression.text("}")
+        var later = closing("}")
         if let further {
             let member = Expression.sequence([
-                unknownKey(known), colon, .rule(try rule(for: further)), builtIn("space"),
+                unknownKey(known), colon, .rule(try rule(for: further)),
             ])
-            later = .rule(set.add("\(facts.pointer)/…", .any(.sequence([comma, member]))))
-            first = .optional(.sequence([member, later]))
+            let more = Expression.sequence([.any(.sequence([comma, member])), closing("}")])
+            later = .rule(set.add("\(facts.pointer)/…", more))
+            first = .choice([.text("}"), .sequence([member, later])])
         }
         for property in properties.reversed() {
             let place = JSONPointer.child(JSONPointer.child(facts.pointer, "properties"), property.key)
             let member = Expression.sequence([
-                key(property.key), colon, .rule(try rule(for: property.schemas)), builtIn("space"),
+                key(property.key), colon, .rule(try rule(for: property.schemas)),
             ])
             let leading = Expression.sequence([member, later])
             let following = Expression.sequence([comma, member, later])
@@ -41,7 +42,7 @@ extension SchemaCompiler {
                 later = .rule(set.add(place, .choice([following, later])))
             }
         }
-        return braced("{", first, "}")
+        return .sequence([.text("{"), builtIn("space"), first])
     }
 
     private func checkCounts(_ facts: SchemaFacts, _ count: Int, isOpen: Bool) throws(GrammarError) {

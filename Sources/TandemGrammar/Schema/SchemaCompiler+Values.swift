@@ -83,31 +83,33 @@ extension SchemaCompiler {
         let place = facts.prefix.count
         // Beyond items by place there are more only where the schema says which, or asks for them.
         let isOpen = place == 0 || facts.items != nil || facts.minItems > place
-        var tail = Expression.empty
+        var tail = place == 0 ? .text("]") : closing("]")
         let least = max(facts.minItems - place, 0)
         let most = facts.maxItems.map { max($0 - place, 0) }
         if isOpen && most != 0 {
-            let element = Expression.sequence([.rule(try rule(for: facts.items ?? [])), builtIn("space")])
+            let element = Expression.rule(try rule(for: facts.items ?? []))
+            let next = Expression.sequence([comma, element])
             if place == 0 {
-                let more = Expression.repeated(
-                    .sequence([comma, element]), least: max(least - 1, 0), most: most.map { $0 - 1 })
-                tail = .sequence([element, more])
-                if least == 0 { tail = .optional(tail) }
+                let more = Expression.repeated(next, least: max(least - 1, 0), most: most.map { $0 - 1 })
+                let some = Expression.sequence([element, more, closing("]")])
+                tail = least == 0 ? .choice([.text("]"), some]) : some
             } else {
-                tail = .repeated(.sequence([comma, element]), least: least, most: most)
+                tail = .sequence([.repeated(next, least: least, most: most), closing("]")])
             }
         }
         for index in facts.prefix.indices.reversed() {
+            let end = index == 0 ? Expression.text("]") : closing("]")
             if let limit = facts.maxItems, index >= limit {
-                tail = .empty
+                tail = end
                 continue
             }
             var parts = index > 0 ? [comma] : []
-            parts += [.rule(try rule(for: facts.prefix[index])), builtIn("space"), tail]
-            let name = "\(facts.pointer)/items/\(index)"
+            parts += [.rule(try rule(for: facts.prefix[index])), tail]
+            let one = Expression.sequence(parts)
             tail = .rule(
-                set.add(name, index >= facts.minItems ? .optional(.sequence(parts)) : .sequence(parts)))
+                set.add(
+                    "\(facts.pointer)/items/\(index)", index >= facts.minItems ? .choice([end, one]) : one))
         }
-        return braced("[", tail, "]")
+        return .sequence([.text("["), builtIn("space"), tail])
     }
 }

@@ -108,6 +108,12 @@ struct SchemaFacts {
 
     init(pointer: String) { self.pointer = pointer }
 
+    /// Whether properties may come that no schema names; nil = not stated.
+    var allowsFurther: Bool? {
+        if let additional { return !additional.contains { $0.schema == .bool(false) } }
+        return isClosed ? false : nil
+    }
+
     /// Whether there is nothing but the choices.
     var hasOnlyChoices: Bool {
         !isImpossible && types == nil && values == nil && mentioned.isEmpty
