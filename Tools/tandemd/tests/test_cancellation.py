@@ -84,16 +84,15 @@ def test_a_reset_connection_ends_the_generation(slow_daemon: Daemon) -> None:
 
 
 def test_a_client_that_does_not_read(launch) -> None:
-    """Its answers are made all the same, others are served meanwhile, and in the end it is cut off."""
+    """Others are served meanwhile, and in the end it is cut off."""
     daemon = launch(keep_alive=2)
     # Some 10 MB of events, more than sockets hold.
     body = {**LONG, "n": 16, "logprobs": 20, "stream": True}
     connection = _raw_request(daemon, body, buffer=4096)
     began = time.monotonic()
-    daemon.wait_metric(TOKENS, lambda value: value == 16 * 480, limit=60)
+    daemon.wait_metric("tandem_requests_active", lambda value: value == 1)
     assert daemon.http().post("/v1/completions", json={**LONG, "max_tokens": 5}).status_code == 200
-    assert daemon.metrics()["tandem_requests_active"] == 1
-    daemon.wait_metric("tandem_requests_active", lambda value: value == 0, limit=20)
+    daemon.wait_metric("tandem_requests_active", lambda value: value == 0, limit=30)
     assert time.monotonic() - began >= 2
     received = 0
     with pytest.raises(ConnectionError):

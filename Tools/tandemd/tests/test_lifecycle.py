@@ -128,9 +128,17 @@ def test_unloading_gives_memory_back(launch, slow_model) -> None:
 
 def test_a_model_in_use_stays(launch, slow_model) -> None:
     daemon = launch(model=f"slow={slow_model}", draft_max=0, idle_unload=0.3)
-    answer = daemon.http().post("/v1/completions", json={**LONG, "max_tokens": 150})
-    assert answer.json()["usage"]["completion_tokens"] == 150
-    assert daemon.metrics()['tandem_model_loads_total{model="slow"}'] == 1
+    answers = []
+    body = {**LONG, "max_tokens": 480}
+    worker = threading.Thread(target=lambda: answers.append(daemon.http().post("/v1/completions", json=body)))
+    worker.start()
+    daemon.wait_metric('tandem_running{model="slow"}', lambda value: value == 1)
+    loads = daemon.metrics()['tandem_model_loads_total{model="slow"}']
+    time.sleep(0.8)
+    assert daemon.metrics()['tandem_model_loaded{model="slow"}'] == 1
+    worker.join()
+    assert answers[0].json()["usage"]["completion_tokens"] == 480
+    assert daemon.metrics()['tandem_model_loads_total{model="slow"}'] == loads
 
 
 def test_lazy_models(launch, model: Path) -> None:
@@ -201,7 +209,7 @@ def test_systemd_is_told(launch, abstract: bool, tmp_path_factory) -> None:
         wait("WATCHDOG=1")
         messages.clear()
         wait("WATCHDOG=1")
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
         daemon.process.send_signal(signal.SIGTERM)
         wait("STOPPING=1")
         assert daemon.process.wait(10) == 0

@@ -53,7 +53,7 @@ def test_time(launch, slow_model) -> None:
     assert time.monotonic() - began < 2
     # A stream has its status already: the error is its last event.
     events = daemon.http().post("/v1/completions", json={**LONG, "stream": True}).text.strip().split("\n\n")
-    assert len(events) > 3 and '"time_limit"' in events[-1]
+    assert len(events) > 1 and '"time_limit"' in events[-1]
     stream = daemon.client().completions.create(
         model="slow", prompt="Once", max_tokens=480, stream=True, extra_body=ENDLESS)
     with pytest.raises(openai.APIError, match="limit of 0.5 seconds"):
