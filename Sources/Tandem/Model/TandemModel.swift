@@ -15,7 +15,7 @@ public import TandemTokenizer
 ///
 /// ## Thread Safety
 /// Immutable; any number of sessions on any threads share one model. A file that others overwrite or truncate while
-/// it is loaded ends what is running with ``TandemFormat/FormatError/fileChanged(path:)``; replace files by renaming.
+/// it is loaded ends what is running with `FormatError.fileChanged(path:)`; replace files by renaming.
 ///
 /// ## Memory
 /// Where the file fits, loading copies no weights: pages come in as they are read and belong to the page cache. Within a
