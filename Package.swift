@@ -52,7 +52,9 @@ let package = Package(
             name: "CTandemHeader", path: "Sources/CTandem", sources: ["abi.c"], publicHeadersPath: "include"),
         .target(
             name: "CTandem",
-            dependencies: ["CTandemHeader", "Tandem", "TandemFormat", "TandemJSON", "TandemTokenizer"],
+            dependencies: [
+                "CTandemHeader", "Tandem", "TandemFormat", "TandemGrammar", "TandemJSON", "TandemTokenizer",
+            ],
             path: "Sources/CTandem", exclude: ["abi.c", "include", "tandem.symbols"],
             swiftSettings: swiftSettings),
 

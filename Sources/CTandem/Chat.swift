@@ -47,10 +47,10 @@ private func chatPrompt(
         name: "options")
     let request = ChatRequest(
         messages: try unsafe chatMessages(messages, count: count),
-        tools: try unsafe json(given.tools, name: "tools", "a list") { $0.arrayValue },
+        tools: try unsafe checkedJSON(given.tools, name: "tools", "a list") { $0.arrayValue },
         addsGenerationPrompt: unsafe given.omit_generation_prompt == 0,
         continuesFinalMessage: unsafe given.continue_last_message != 0,
-        variables: try unsafe json(given.variables, name: "variables", "an object") { $0.objectValue }
+        variables: try unsafe checkedJSON(given.variables, name: "variables", "an object") { $0.objectValue }
             ?? JSONObject(),
         time: .now())
     let templates = try unsafe chatTemplates(model, source: given.chat_template)
@@ -95,7 +95,7 @@ private func chatMessages(
         let name = "messages[\(index)]"
         let role = try unsafe checkedText(at: given.role, length: -1, name: name + ".role")
         var members =
-            try unsafe json(given.members, name: name + ".members", "an object") { $0.objectValue }
+            try unsafe checkedJSON(given.members, name: name + ".members", "an object") { $0.objectValue }
             ?? JSONObject()
         if let content = unsafe given.content {
             members["content"] = .string(
@@ -104,20 +104,4 @@ private func chatMessages(
         messages.append(ChatMessage(role: role, members: members))
     }
     return messages
-}
-
-/// The JSON document in a text, as what it has to be; nil for NULL.
-private func json<Value>(
-    _ pointer: UnsafePointer<CChar>?, name: String, _ expected: String, as value: (JSONValue) -> Value?
-) throws(CallError) -> Value? {
-    guard let pointer = unsafe pointer else { return nil }
-    let text = try unsafe checkedText(at: pointer, length: -1, name: name)
-    let document: JSONValue
-    do throws(JSONError) {
-        document = try JSONValue(parsing: Array(text.utf8))
-    } catch {
-        throw .invalidArgument("\(name) is no JSON: \(error)")
-    }
-    guard let result = value(document) else { throw .invalidArgument("\(name) must be \(expected) in JSON") }
-    return result
 }

@@ -2,6 +2,8 @@
 
 internal import CTandemHeader
 internal import Tandem
+internal import TandemGrammar
+internal import TandemJSON
 
 private let maximumStopCount = 256
 
@@ -12,6 +14,7 @@ func generateParameters(_ given: tandem_generate_options) throws(CallError) -> G
     let logprobs = try unsafe logprobCount(given)
     let priority = try generationPriority(unsafe given.priority)
     let overflow = try unsafe contextOverflow(given)
+    let grammar = try unsafe grammar(given)
     do throws(TandemError) {
         let sampling = try unsafe SamplingParameters(
             temperature: given.temperature, topK: Int(given.top_k), topP: given.top_p == 0 ? 1 : given.top_p,
@@ -23,7 +26,8 @@ func generateParameters(_ given: tandem_generate_options) throws(CallError) -> G
             maxTokens: given.max_tokens == 0 ? nil : Int(given.max_tokens), mode: mode,
             draftMax: given.draft_max == 0 ? nil : Int(given.draft_max),
             draftMin: given.draft_min == 0 ? nil : Int(given.draft_min), sampling: sampling, stop: stop,
-            ignoreEndTokens: given.ignore_end_tokens != 0, logprobs: logprobs, priority: priority,
+            ignoreEndTokens: given.ignore_end_tokens != 0, logprobs: logprobs, grammar: grammar,
+            priority: priority,
             contextOverflow: overflow)
     } catch {
         throw CallError(error)
@@ -35,6 +39,28 @@ private func logprobCount(_ given: tandem_generate_options) throws(CallError) ->
     if wanted { return Int(count) }
     guard count == 0 else { throw .invalidArgument("top_logprobs is \(count), but logprobs is not set") }
     return nil
+}
+
+/// The grammar in GBNF or that of the JSON Schema.
+private func grammar(_ given: tandem_generate_options) throws(CallError) -> Grammar? {
+    if let pointer = unsafe given.grammar {
+        guard unsafe given.json_schema == nil else {
+            throw .invalidArgument("grammar and json_schema are both given; leave one of them NULL")
+        }
+        let text = try unsafe checkedText(at: pointer, length: -1, name: "grammar")
+        return try compiled { () throws(GrammarError) in try Grammar(gbnf: text) }
+    }
+    let schema = try unsafe checkedJSON(given.json_schema, name: "json_schema", "a schema") { $0 }
+    guard let schema else { return nil }
+    return try compiled { () throws(GrammarError) in try Grammar(jsonSchema: schema) }
+}
+
+private func compiled(_ grammar: () throws(GrammarError) -> Grammar) throws(CallError) -> Grammar {
+    do throws(GrammarError) {
+        return try grammar()
+    } catch {
+        throw CallError(.grammar(error))
+    }
 }
 
 private func generationPriority(_ priority: Int32) throws(CallError) -> GenerationPriority {

@@ -26,7 +26,7 @@ _Static_assert(offsetof(tandem_chat_options, continue_last_message) == 36, "tand
 _Static_assert(sizeof(tandem_session_options) == 24, "tandem_session_options changed");
 _Static_assert(offsetof(tandem_session_options, cache_type) == 20, "tandem_session_options changed");
 
-_Static_assert(sizeof(tandem_generate_options) == 136, "tandem_generate_options changed");
+_Static_assert(sizeof(tandem_generate_options) == 152, "tandem_generate_options changed");
 _Static_assert(offsetof(tandem_generate_options, stop) == 24, "tandem_generate_options changed");
 _Static_assert(offsetof(tandem_generate_options, temperature) == 40, "tandem_generate_options changed");
 _Static_assert(offsetof(tandem_generate_options, seed) == 72, "tandem_generate_options changed");
@@ -36,6 +36,7 @@ _Static_assert(offsetof(tandem_generate_options, logprobs) == 104, "tandem_gener
 _Static_assert(offsetof(tandem_generate_options, on_token) == 112, "tandem_generate_options changed");
 _Static_assert(offsetof(tandem_generate_options, priority) == 120, "tandem_generate_options changed");
 _Static_assert(offsetof(tandem_generate_options, context_keep) == 128, "tandem_generate_options changed");
+_Static_assert(offsetof(tandem_generate_options, json_schema) == 144, "tandem_generate_options changed");
 
 _Static_assert(sizeof(tandem_token_logprob) == 24, "tandem_token_logprob changed");
 

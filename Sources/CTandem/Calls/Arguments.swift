@@ -2,6 +2,7 @@
 
 internal import CTandemHeader
 internal import Glibc
+internal import TandemJSON
 
 /// Largest text or token array that is believed: larger ones are mistakes.
 let maximumTextLength = 256 << 20
@@ -53,6 +54,22 @@ func checkedTokens(at pointer: UnsafePointer<Int32>?, count: Int, name: String) 
         throw .invalidArgument("\(name) has more than the \(maximumTextLength) ids that are allowed")
     }
     return unsafe Array(UnsafeBufferPointer(start: pointer, count: count))
+}
+
+/// The JSON document in a text, as what it has to be; nil for NULL.
+func checkedJSON<Value>(
+    _ pointer: UnsafePointer<CChar>?, name: String, _ expected: String, as value: (JSONValue) -> Value?
+) throws(CallError) -> Value? {
+    guard let pointer = unsafe pointer else { return nil }
+    let text = try unsafe checkedText(at: pointer, length: -1, name: name)
+    let document: JSONValue
+    do throws(JSONError) {
+        document = try JSONValue(parsing: Array(text.utf8))
+    } catch {
+        throw .invalidArgument("\(name) is no JSON: \(error)")
+    }
+    guard let result = value(document) else { throw .invalidArgument("\(name) must be \(expected) in JSON") }
+    return result
 }
 
 /// A copy of an options struct that may come from a program compiled with an older or a newer header; `empty` when it is

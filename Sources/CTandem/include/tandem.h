@@ -487,6 +487,11 @@ typedef struct tandem_generate_options {
     int32_t context_keep;
     /// 0.
     int32_t reserved_2;
+    /// The text matches this grammar in GBNF; NUL-terminated, NULL = none. Drafting goes on, and the text stays what the
+    /// primary alone gives under the grammar.
+    const char *grammar;
+    /// The text is a JSON document that this JSON Schema describes; NUL-terminated, NULL = none. Not with `grammar`.
+    const char *json_schema;
 } tandem_generate_options;
 
 #define TANDEM_GENERATE_OPTIONS_INIT {.size = sizeof(tandem_generate_options)}
