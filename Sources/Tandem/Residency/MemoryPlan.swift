@@ -68,5 +68,5 @@ public struct MemoryPlan: Sendable, Equatable {
     ///
     /// Measured on Linux x86-64: peak resident memory of `tandem generate` minus what a plan lists by name, which is 8 to 11
     /// MiB (`Tools/bench/lowram --overhead` repeats it), and room for a program that links the Swift libraries dynamically.
-    public static let runtimeBytes = 29 << 19
+    public static let runtimeBytes = (14 << 20) + (512 << 10)
 }
