@@ -14,8 +14,8 @@ indirect enum Expression: Sendable, Equatable {
     /// The rule with this index.
     case rule(Int)
 
-    static let empty = Expression.bytes([])
-    static let nothing = Expression.choice([])
+    static var empty: Expression { .bytes([]) }
+    static var nothing: Expression { .choice([]) }
 
     static func text(_ text: String) -> Expression { .bytes(Array(text.utf8)) }
 
