@@ -22,6 +22,8 @@ enum GrammarLimits {
     static let maskBytes = 8 << 20
     /// Schemas that `anyOf` and `oneOf` within one schema combine to.
     static let combinations = 1024
+    /// Characters of a key that further properties must not have.
+    static let keyLength = 256
     /// Properties of one schema.
     static let properties = 4096
 }

@@ -77,6 +77,30 @@ import Testing
         for _ in 0..<300 { deep = ["type": "array", "items": deep, "minItems": 1] }
         let open = String(repeating: "[", count: 200)
         #expect(try Grammar(jsonSchema: deep).match(Array(open.utf8)).isPrefix)
+        // Many references to the start of a long chain, all of one schema; many schemas that hold together; long keys.
+        defs["all"] = ["anyOf": .array((0..<500).map { _ in ["$ref": "#/$defs/d0"] })]
+        #expect(try Grammar(jsonSchema: ["$defs": .object(defs), "$ref": "#/$defs/all"]).accepts("null"))
+        #expect(throws: GrammarError.tooLarge(what: "combinations of schemas", limit: 1024)) {
+            try Grammar(jsonSchema: ["allOf": .array((0..<2000).map { ["items": ["minimum": .integer($0)]] })]
+            )
+        }
+        let long = String(repeating: "k", count: 100_000)
+        #expect(try Grammar(jsonSchema: ["properties": .object([long: true])]).accepts("{}"))
+        #expect(
+            throws: GrammarError.tooLarge(what: "characters in a key beside further properties", limit: 256)
+        ) {
+            try Grammar(jsonSchema: ["properties": .object([long: true]), "additionalProperties": true])
+        }
+        let names = (0..<200).map { "k\($0)" }
+        let branches: [JSONValue] = (0..<200).map { branch in
+            var properties = JSONObject(names.map { JSONObject.Member(key: $0, value: true) })
+            properties["k0"] = ["const": .integer(Int64(branch))]
+            return ["properties": .object(properties), "required": .array(names.map { .string($0) })]
+        }
+        #expect(throws: GrammarError.tooLarge(what: "comparisons of branches", limit: 4_000_000)) {
+            try Grammar(jsonSchema: ["oneOf": .array(branches)])
+        }
+        #expect(try Grammar(jsonSchema: ["oneOf": .array(Array(branches.prefix(9)))]).match([0x7B]).isPrefix)
         // 3¹⁰ combinations.
         var factor: [JSONValue] = []
         for index in 0..<10 {

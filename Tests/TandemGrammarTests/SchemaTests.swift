@@ -141,10 +141,14 @@ import Testing
             #"{"oneOf": [{"properties": {"a": true}, "required": ["a"], "additionalProperties": false}, {"properties": {"b": true}, "required": ["b"], "maxProperties": 1, "additionalProperties": false}]}"#,
             [#"{"a":1}"#, #"{"b":1}"#], [#"{"a":1,"b":1}"#, "{}"]
         ),
+        (
+            #"{"properties": {"é": {"const": 1}, "e\u0301": {"const": 2}}, "required": ["e\u0301"]}"#,
+            ["{\"e\u{301}\":2}", "{\"é\":1,\"e\u{301}\":2}"], [#"{"é":1}"#, #"{"é":2}"#]
+        ),
         (#"{"minimum": 3}"#, ["3", "3.5"], ["2.9", "\"a\""]),
     ]
 
-    @Test(arguments: 0..<44)
+    @Test(arguments: 0..<45)
     func constructs(_ index: Int) throws {
         let (text, matches, others) = Self.cases[index]
         let grammar = try Grammar(schema: text)
@@ -290,7 +294,7 @@ import Testing
     }
 
     @Test func lists() {
-        #expect(Self.cases.count == 44 && Self.refusals.count == 31)
+        #expect(Self.cases.count == 45 && Self.refusals.count == 31)
         #expect(GBNFTests.cases.count == 20 && GBNFTests.refusals.count == 27)
     }
 }

@@ -15,7 +15,13 @@ enum JSONPointer {
             switch scalar {
             case "~": result += "~0"
             case "/": result += "~1"
-            default: result.unicodeScalars.append(scalar)
+            case "%": result += "%25"
+            case _ where scalar.isASCII: result.unicodeScalars.append(scalar)
+            default:
+                // As in fragments of URIs: pointers are told apart by their bytes.
+                for byte in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter {
+                    result += "%" + String(byte, radix: 16, uppercase: true)
+                }
             }
         }
         return result

@@ -14,9 +14,16 @@ extension SchemaCompiler {
             try add(branch, to: &facts)
             branches.append(facts)
         }
+        var work = 0
         for first in branches.indices {
             for second in branches.indices where first != second {
-                guard try isApart(branches[first], from: branches[second]) else {
+                let (made, other) = (branches[first], branches[second])
+                work +=
+                    1 + made.required.count + other.required.count
+                guard work <= GrammarLimits.work else {
+                    throw .tooLarge(what: "comparisons of branches", limit: GrammarLimits.work)
+                }
+                guard try isApart(made, from: other) else {
                     throw .unsupportedSchema(
                         pointer: choice.pointer,
                         problem: "branches \(min(first, second)) and \(max(first, second)) may overlap; use"
@@ -41,12 +48,12 @@ extension SchemaCompiler {
         }
         // What is left are objects, told apart by a property.
         guard types == [.object], made.values == nil else { return false }
-        for name in other.required {
-            let isKnown = made.properties.contains { $0.key == name } || made.required.contains(name)
+        for (name, _) in other.required.entries {
+            let isKnown = made.properties.contains(name) || made.required.contains(name)
             let isClosed = made.allowsFurther.map { !$0 } ?? !made.properties.isEmpty
             if !isKnown, isClosed, made.choices.isEmpty { return true }
         }
-        for name in made.required {
+        for (name, _) in made.required.entries {
             guard let mine = try values(of: name, made), let theirs = try values(of: name, other) else {
                 continue
             }
@@ -57,7 +64,7 @@ extension SchemaCompiler {
 
     /// The values that a property may have, where they are listed.
     private func values(of name: String, _ facts: SchemaFacts) throws(GrammarError) -> [JSONValue]? {
-        guard let property = facts.properties.first(where: { $0.key == name }) else { return nil }
-        return try self.facts(of: property.schemas).values
+        guard let schemas = facts.properties[name] else { return nil }
+        return try self.facts(of: schemas).values
     }
 }

@@ -28,8 +28,10 @@ extension SchemaCompiler {
     func add(_ sub: SubSchema, to facts: inout SchemaFacts) throws(GrammarError) {
         var open = [sub]
         while let next = open.popLast() {
-            if facts.sources.contains(next.pointer) { continue }
-            facts.sources.append(next.pointer)
+            guard facts.sources.insert(next.pointer).inserted else { continue }
+            guard facts.sources.count <= GrammarLimits.combinations else {
+                throw .tooLarge(what: "combinations of schemas", limit: GrammarLimits.combinations)
+            }
             switch next.schema {
             case .bool(let isAnything):
                 if !isAnything { facts.isImpossible = true }

@@ -7,30 +7,28 @@ extension SchemaCompiler {
     mutating func object(_ facts: SchemaFacts) throws(GrammarError) -> Expression {
         if !facts.mentioned.contains(.object) { return builtIn("object") }
         var properties = facts.properties
-        for name in facts.required where !properties.contains(where: { $0.key == name }) {
-            properties.append((name, facts.additional ?? []))
+        for (name, _) in facts.required.entries where !properties.contains(name) {
+            properties[name] = facts.additional ?? []
         }
         let isOpen = facts.allowsFurther ?? properties.isEmpty
         let further = isOpen ? facts.additional ?? [] : nil
         try checkCounts(facts, properties.count, isOpen: isOpen)
-        var known = Set<String>()
-        for property in properties { known.insert(property.key) }
 
         // From the last to the first: what may follow when nothing has been written yet, and when something has.
         var first = Expression.text("}")
         var later = closing("}")
         if let further {
             let member = Expression.sequence([
-                unknownKey(known), colon, .rule(try rule(for: further)),
+                try unknownKey(properties), colon, .rule(try rule(for: further)),
             ])
             let more = Expression.sequence([.any(.sequence([comma, member])), closing("}")])
             later = .rule(set.add("\(facts.pointer)/…", more))
             first = .choice([.text("}"), .sequence([member, later])])
         }
-        for property in properties.reversed() {
+        for property in properties.entries.reversed() {
             let place = JSONPointer.child(JSONPointer.child(facts.pointer, "properties"), property.key)
             let member = Expression.sequence([
-                key(property.key), colon, .rule(try rule(for: property.schemas)),
+                key(property.key), colon, .rule(try rule(for: property.value)),
             ])
             let leading = Expression.sequence([member, later])
             let following = Expression.sequence([comma, member, later])
@@ -59,9 +57,14 @@ extension SchemaCompiler {
     }
 
     /// A key other than the known ones: it leaves the tree of these at some character, or ends within it.
-    private mutating func unknownKey(_ known: Set<String>) -> Expression {
+    private mutating func unknownKey(_ known: KeyedList<[SubSchema]>) throws(GrammarError) -> Expression {
         var root = KeyTree()
-        for name in known { root.insert(Array(name.unicodeScalars.map(\.value))[...]) }
+        // The tree is as deep as keys are long.
+        if known.entries.contains(where: { $0.key.unicodeScalars.count > GrammarLimits.keyLength }) {
+            throw .tooLarge(
+                what: "characters in a key beside further properties", limit: GrammarLimits.keyLength)
+        }
+        for (name, _) in known.entries { root.insert(Array(name.unicodeScalars.map(\.value))[...]) }
         let rest = Expression.any(builtIn("character"))
         return .sequence([.text("\""), unknownRest(root, rest, isStart: true), .text("\"")])
     }

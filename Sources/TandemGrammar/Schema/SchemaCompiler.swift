@@ -11,6 +11,8 @@ struct SchemaCompiler {
     var set = RuleSet()
     /// Rules of schemas by their pointers.
     private var ruleOfSchemas: [String: Int] = [:]
+    /// Where references lead that are nothing else, by their pointers.
+    private var targets: [String: SubSchema] = [:]
     private var pending: [(rule: Int, schemas: [SubSchema])] = []
     var ruleOfBuiltIn: [String: Int] = [:]
     /// Combinations of branches looked at.
@@ -57,12 +59,17 @@ struct SchemaCompiler {
     // MARK: - References
 
     /// Follows a schema that is a reference and nothing else to where it leads.
-    private func target(of schema: SubSchema) throws(GrammarError) -> SubSchema {
+    private mutating func target(of schema: SubSchema) throws(GrammarError) -> SubSchema {
         var schema = schema
         var seen: Set<String> = []
+        defer { for pointer in seen { targets[pointer] = schema } }
         while let object = schema.schema.objectValue, let reference = object["$ref"],
             !object.members.contains(where: { Self.constrains($0.key) && $0.key != "$ref" })
         {
+            if let known = targets[schema.pointer] {
+                schema = known
+                break
+            }
             guard seen.insert(schema.pointer).inserted else { throw .referenceCycle(pointer: schema.pointer) }
             schema = try resolve(reference, at: schema.pointer + "/$ref")
         }

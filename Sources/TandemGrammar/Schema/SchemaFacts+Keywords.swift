@@ -5,10 +5,10 @@ internal import TandemJSON
 extension SchemaFacts {
     /// Keeps of the listed values those that others list too.
     mutating func keep(_ list: [JSONValue]) {
-        let before = values.map { Set($0.map { $0.serialized() }) }
-        var seen: Set<String> = []
+        let before = values.map { Set($0.map { $0.serializedBytes() }) }
+        var seen: Set<[UInt8]> = []
         values = list.filter { value in
-            let text = value.serialized()
+            let text = value.serializedBytes()
             return before?.contains(text) ?? true && seen.insert(text).inserted
         }
     }
@@ -118,7 +118,7 @@ extension SchemaFacts {
         case "required":
             for name in try reader.array() {
                 guard let key = name.stringValue else { throw reader.invalid("must be an array of strings") }
-                if !required.contains(key) { required.append(key) }
+                required[key] = true
                 guard required.count <= GrammarLimits.properties else {
                     throw .tooLarge(what: "properties of a schema", limit: GrammarLimits.properties)
                 }
@@ -141,29 +141,26 @@ extension SchemaFacts {
     /// those that only others name.
     mutating func addProperties(of schema: JSONObject, _ pointer: String) throws(GrammarError) {
         mentioned.insert(.object)
-        var named: [(key: String, schemas: [SubSchema])] = []
+        var named = KeyedList<[SubSchema]>()
         if let value = schema["properties"] {
             let place = JSONPointer.child(pointer, "properties")
             guard let object = value.objectValue else {
                 throw .invalidSchema(pointer: place, problem: "must be an object")
             }
             for member in object.members {
-                let sub = SubSchema(schema: member.value, pointer: JSONPointer.child(place, member.key))
-                named.append((member.key, [sub]))
+                named[member.key] = [
+                    SubSchema(schema: member.value, pointer: JSONPointer.child(place, member.key))
+                ]
             }
         }
         let further = schema["additionalProperties"].map {
             [SubSchema(schema: $0, pointer: JSONPointer.child(pointer, "additionalProperties"))]
         }
-        for index in properties.indices where !named.contains(where: { $0.key == properties[index].key }) {
-            properties[index].schemas += further ?? []
+        for (key, schemas) in properties.entries where !named.contains(key) {
+            if let further { properties[key] = schemas + further }
         }
-        for (key, schemas) in named {
-            if let index = properties.firstIndex(where: { $0.key == key }) {
-                properties[index].schemas += schemas
-            } else {
-                properties.append((key, schemas + (additional ?? [])))
-            }
+        for (key, schemas) in named.entries {
+            properties[key] = properties[key].map { $0 + schemas } ?? schemas + (additional ?? [])
         }
         if let further { additional = (additional ?? []) + further }
         guard properties.count <= GrammarLimits.properties else {

@@ -56,7 +56,7 @@ struct SchemaFacts {
     /// Where the first of them stands.
     let pointer: String
     /// Pointers of the schemas taken in.
-    var sources: [String] = []
+    var sources: Set<String> = []
     var isImpossible = false
     /// nil = any.
     var types: Set<SchemaType>?
@@ -81,8 +81,9 @@ struct SchemaFacts {
     /// Pointers of the schemas that say something of items.
     var itemOwners: [String] = []
 
-    var properties: [(key: String, schemas: [SubSchema])] = []
-    var required: [String] = []
+    /// Schemas of the properties; each a list of which all hold.
+    var properties = KeyedList<[SubSchema]>()
+    var required = KeyedList<Bool>()
     /// Schemas of further properties; nil = not stated.
     var additional: [SubSchema]?
     var minProperties = 0
