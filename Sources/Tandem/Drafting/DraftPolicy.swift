@@ -45,6 +45,8 @@ package struct DraftPolicy: Sendable {
     /// What the counts of bins keep of their weight from one solution to the next.
     private static let fading = 0.9
     private static let longestPause = 64
+    /// Share of all tokens that trials may cost.
+    private static let trialShare = 0.06
     /// Drafts of a trial pass.
     private static let trialLength = 2
     /// Trials are rare, so each of their drafts counts for several.
@@ -193,7 +195,7 @@ package struct DraftPolicy: Sendable {
         let time = costs.isClocked ? seconds + pass.draftSeconds : usual
         tokens = tokens * Self.memory + Double(accepted + 1)
         self.seconds = self.seconds * Self.memory + min(time, 3 * usual)
-        pace(drafted: drafted, accepted: accepted)
+        pace(pass, drafted: drafted, accepted: accepted)
         rowsToSolve -= drafted + 1
     }
 
@@ -207,12 +209,16 @@ package struct DraftPolicy: Sendable {
         depthPromised[index] = depthPromised[index] * Self.depthMemory + draft.promised
     }
 
-    /// Trials come rarer while they fail.
-    private mutating func pace(drafted: Int, accepted: Int) {
+    /// Trials come rarer while they fail, and where they are dear.
+    private mutating func pace(_ pass: Pass, drafted: Int, accepted: Int) {
         if drafted > 0 {
             if isTrial {
-                passesBetweenTrials =
-                    accepted == drafted ? 8 : min(2 * passesBetweenTrials, Self.longestPause)
+                let pause = accepted == drafted ? 8 : min(2 * passesBetweenTrials, Self.longestPause)
+                // Tokens that the time of the trial would have given, less those it gave.
+                let seconds = Double(pass.steps) * costs.draft + Double(drafted) * costs.marginal
+                let price = rate * seconds - Double(accepted)
+                let affordable = min(price / Self.trialShare, Double(Self.longestPause))
+                passesBetweenTrials = max(pause, Int(affordable.rounded(.up)))
             }
             passesWithoutDraft = 0
         } else {
