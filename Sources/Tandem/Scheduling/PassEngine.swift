@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
 internal import TandemFormat
 
 /// Runs passes of a model's transformers, over activations that all its sessions share.
@@ -21,9 +22,9 @@ final class PassEngine: @unchecked Sendable {
     /// Made when the first pass needs it, anew when one needs a larger one, gone with the last session.
     private var workspace: Workspace?
     private var sessionCount = 0
-    /// What the open sessions ask for at once.
-    private var rowsAsked = 0
-    private var contextAsked = 0
+    /// What the open sessions ask for at once; sessions are opened while passes run.
+    private let rowsAsked = Atomic<Int>(0)
+    private let contextAsked = Atomic<Int>(0)
     private let planned: (rows: Int, contextSize: Int)?
 
     /// Rows of a combined pass where no memory plan says how many.
@@ -54,21 +55,21 @@ final class PassEngine: @unchecked Sendable {
     /// Counts a session whose passes have at most `rows` rows.
     func retain(rows: Int, contextSize: Int) {
         sessionCount += 1
-        rowsAsked = max(rowsAsked, rows)
-        contextAsked = max(contextAsked, contextSize)
+        rowsAsked.max(rows, ordering: .relaxed)
+        contextAsked.max(contextSize, ordering: .relaxed)
     }
 
     /// Counts a session less; the last one takes the activations with it.
     func release() {
         sessionCount -= 1
         guard sessionCount == 0 else { return }
-        rowsAsked = 0
-        contextAsked = 0
+        rowsAsked.store(0, ordering: .relaxed)
+        contextAsked.store(0, ordering: .relaxed)
         workspace = nil
     }
 
     /// Rows that a combined pass may have; a single request may have more.
-    var rowLimit: Int { max(rowsAsked, planned?.rows ?? Self.unplannedRows) }
+    var rowLimit: Int { max(rowsAsked.load(ordering: .relaxed), planned?.rows ?? Self.unplannedRows) }
 
     // MARK: - Passes
 
@@ -138,10 +139,12 @@ final class PassEngine: @unchecked Sendable {
         var rows = max(own, due)
         var contextSize = requests.reduce(0) { max($0, $1.cache.capacity) }
         if let workspace, workspace.maxRows >= rows, workspace.contextSize >= contextSize { return workspace }
-        rows = max(rows, rowsAsked, planned?.rows ?? 0, workspace?.maxRows ?? 0)
+        let asked = rowsAsked.load(ordering: .relaxed)
+        rows = max(rows, asked, planned?.rows ?? 0, workspace?.maxRows ?? 0)
         contextSize = max(
-            contextSize, contextAsked, planned?.contextSize ?? 0, workspace?.contextSize ?? 0)
-        if planned == nil, rows > rowsAsked { rows = min((rows + 63) & ~63, max(rows, rowLimit)) }
+            contextSize, contextAsked.load(ordering: .relaxed), planned?.contextSize ?? 0,
+            workspace?.contextSize ?? 0)
+        if planned == nil, rows > asked { rows = min((rows + 63) & ~63, max(rows, rowLimit)) }
         workspace = nil
         let made = try Workspace(
             configurations: [primary.configuration] + (secondary.map { [$0.configuration] } ?? []),
