@@ -59,7 +59,7 @@ import Testing
         let (fixture, model) = try Self.model(1, 8)
         let prompt = fixture.tokens(4)
         let holder = try Holder(model, prompt)
-        let order = Mutex<[Int]>([])
+        let order = Guarded<[Int]>([])
         let priorities: [GenerationPriority] = [
             .background, .interactive, .background, .interactive, .interactive,
         ]
@@ -89,7 +89,7 @@ import Testing
         let prompt = fixture.tokens(4)
         let holder = try Holder(model, prompt)
         let token = CancellationToken()
-        let result = Mutex<GenerationResult?>(nil)
+        let result = Guarded<GenerationResult?>(nil)
         let thread = TestThread {
             let outcome = try? model.makeSession().generate(
                 tokens: prompt, parameters: GenerateParameters(maxTokens: 4), cancellation: token)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import Synchronization
 import Tandem
 import Testing
 
@@ -22,7 +21,7 @@ import Testing
                         maxTokens: 40, mode: [.speed, .primary, .secondary][index % 3], logprobs: 0),
                     cancellation: index % 2 == 1 ? tokens[index / 2] : nil)
                 let limit = 3 * round
-                let count = Mutex(0)
+                let count = Guarded(0)
                 if index % 2 == 1 {
                     if round == 0 { tokens[index / 2].cancel() }
                     job.onDelta = { [tokens] delta in

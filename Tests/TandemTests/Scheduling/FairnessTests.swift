@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Synchronization
 import Tandem
 import Testing
 
@@ -15,8 +14,8 @@ import Testing
 
     /// Counts the tokens of generations.
     private final class Counts: Sendable {
-        private let values: Mutex<[Int]>
-        init(_ count: Int) { values = Mutex([Int](repeating: 0, count: count)) }
+        private let values: Guarded<[Int]>
+        init(_ count: Int) { values = Guarded([Int](repeating: 0, count: count)) }
         func add(_ count: Int, to index: Int) { values.withLock { $0[index] += count } }
         var all: [Int] { values.withLock { $0 } }
     }
@@ -27,7 +26,7 @@ import Testing
     ) -> [Int] {
         let counts = Counts(jobs.count)
         let token = CancellationToken()
-        let atEnd = Mutex<[Int]?>(nil)
+        let atEnd = Guarded<[Int]?>(nil)
         let watched = jobs.enumerated().map { index, job in
             var job = job
             job.cancellation = token
@@ -56,7 +55,7 @@ import Testing
                 try GenerateParameters(maxTokens: 3000, mode: .primary, logprobs: 0))
         }
         // Once all have begun, what each gains until one is far.
-        let start = Mutex<[Int]?>(nil)
+        let start = Guarded<[Int]?>(nil)
         let end = race(model, jobs) { counts in
             guard counts.allSatisfy({ $0 > 20 }) else { return counts.contains { $0 > 2900 } }
             let before = start.withLock { start in
@@ -96,7 +95,7 @@ import Testing
                 fixture.tokens(5, seed: UInt64(index)),
                 try GenerateParameters(maxTokens: 3900, mode: .primary, logprobs: 0, priority: priority))
         }
-        let start = Mutex<[Int]?>(nil)
+        let start = Guarded<[Int]?>(nil)
         let end = race(model, jobs) { counts in
             guard counts.allSatisfy({ $0 > 5 }) else { return counts.contains { $0 > 3800 } }
             let before = start.withLock { start in
