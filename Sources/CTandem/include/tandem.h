@@ -167,7 +167,8 @@ typedef struct tandem_load_options {
 
 #define TANDEM_LOAD_OPTIONS_INIT {.size = sizeof(tandem_load_options)}
 
-/// Maps and checks a file. It must not be changed or truncated while it is loaded.
+/// Maps and checks a file. Replace it by renaming: when somebody overwrites or truncates it while it is loaded, generations
+/// end with TANDEM_ERROR_IO.
 ///
 /// @param options         NULL = the defaults.
 /// @param model           Receives the model; NULL on failure.
