@@ -10,10 +10,12 @@ import Testing
         .everythingTandem, .everythingPair, .single,
     ]
 
-    @Test("greedy text is the primary's own, generation after generation", arguments: recipes)
-    func greedy(_ recipe: ModelRecipe) throws {
+    @Test("greedy text is the primary's own, generation after generation", arguments: recipes, [true, false])
+    func greedy(_ recipe: ModelRecipe, clocked: Bool) throws {
         let fixture = try EngineFixture(recipe)
         let session = try fixture.session(threads: 2, batch: 24)
+        // The clock of a busy machine may find that nothing pays.
+        if !clocked { try session.fixDraftCosts(PassCosts(draftOverPass: 0.2)) }
         var lookedUp = 0
         var drafted = 0
         for index in 0..<6 {
@@ -31,6 +33,7 @@ import Testing
             lookedUp += figures.lookedUp
             drafted += figures.drafted
         }
+        if clocked { return }
         #expect(lookedUp > 0)
         if case .none = recipe.secondary { return }
         #expect(drafted > lookedUp, "the secondary drafts too")

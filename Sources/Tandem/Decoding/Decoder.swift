@@ -30,6 +30,8 @@ final class Decoder {
 
     /// What generations before have learnt about costs and chances.
     var policy: DraftPolicy?
+    /// Costs that greedy drafting goes by instead of the clock's.
+    var fixedCosts: PassCosts?
 
     /// Committed tokens of the lead model.
     var tokens: [TokenID] = []

@@ -138,7 +138,7 @@ struct GenerationRun {
     /// Keeps what was learnt for the session's next generation, and reports it.
     private mutating func noteCosts() {
         let costs = drafting.policy.costs
-        if costs.isClocked {
+        if parameters.sampling.isGreedy {
             decoder.policy = drafting.policy
             decoder.core.draftMemory.keep(drafting.policy)
         }

@@ -208,6 +208,8 @@ public final class Session: Sendable {
             policy = DraftPolicy(limits: limits, costs: model.core.modelledCosts)
         } else if let known = decoder.policy, known.limits == limits {
             policy = known
+        } else if let costs = decoder.fixedCosts {
+            policy = DraftPolicy(limits: limits, costs: costs)
         } else if let known = model.core.draftMemory.recall(limits: limits) {
             policy = known
         } else {
@@ -216,6 +218,15 @@ public final class Session: Sendable {
         let isFixed = limits.lowerBound == limits.upperBound
         let wantsLookup = mode == .speed && (parameters.promptLookup ?? !isFixed)
         return Drafting(policy: policy, lookup: wantsLookup ? PromptLookup() : nil)
+    }
+
+    /// Lets greedy generations draft by `costs` from now on, so that what they draft does not depend on the clock.
+    /// - Throws: ``TandemError/sessionBusy`` while the session generates.
+    package func fixDraftCosts(_ costs: PassCosts) throws(TandemError) {
+        try exclusively { (decoder) throws(TandemError) in
+            decoder.fixedCosts = costs
+            decoder.policy = nil
+        }
     }
 
     private func check(prompt: [TokenID], mode: DecodingMode) throws(TandemError) {
