@@ -21,6 +21,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 TEMPLATES = Path(__file__).parent / "templates"
 STORY = TEMPLATES / "story.jinja"
+# By how much all limits of time are longer, where the machine is slow or busy.
+PATIENCE = float(os.environ.get("TANDEM_TEST_PATIENCE", "1"))
 
 
 def _program(variable: str, default: Path) -> Path:
@@ -45,7 +47,7 @@ class Daemon:
 
     def wait_ready(self, limit: float = 20) -> "Daemon":
         """Waits until the daemon answers with status ok."""
-        deadline = time.monotonic() + limit
+        deadline = time.monotonic() + limit * PATIENCE
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise AssertionError(f"tandemd ended with {self.process.returncode}: {self.log()}")
@@ -82,7 +84,7 @@ class Daemon:
 
     def wait_metric(self, name: str, test: Callable[[float], bool], limit: float = 10) -> float:
         """Waits until a metric passes a test; returns its value."""
-        deadline = time.monotonic() + limit
+        deadline = time.monotonic() + limit * PATIENCE
         while True:
             value = self.metrics().get(name, 0.0)
             if test(value):
@@ -94,7 +96,7 @@ class Daemon:
         """Ends the daemon; returns its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(sig)
-        return self.process.wait(limit)
+        return self.process.wait(limit * PATIENCE)
 
 
 @pytest.fixture(scope="session")

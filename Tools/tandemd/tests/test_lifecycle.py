@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ENDLESS, Daemon
+from conftest import ENDLESS, PATIENCE, Daemon
 
 LONG = {"prompt": "Once upon a time", "temperature": 0, "max_tokens": 300, **ENDLESS}
 
@@ -25,7 +25,7 @@ def test_start_is_quick(launch) -> None:
     times = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind("\0" + name)
-        listener.settimeout(10)
+        listener.settimeout(10 * PATIENCE)
         for _ in range(5):
             began = time.monotonic()
             daemon = launch(env={"NOTIFY_SOCKET": "@" + name}, wait=False)
@@ -37,9 +37,9 @@ def test_start_is_quick(launch) -> None:
             with contextlib.suppress(BlockingIOError):
                 while listener.recv(4096):
                     pass
-            listener.settimeout(10)
+            listener.settimeout(10 * PATIENCE)
     # The machine may be busy with other things at some of them.
-    assert min(times) < 0.15, times
+    assert min(times) < 0.15 * PATIENCE, times
 
 
 def test_sigterm_lets_answers_end(launch, slow_model) -> None:
@@ -49,7 +49,7 @@ def test_sigterm_lets_answers_end(launch, slow_model) -> None:
     worker.start()
     daemon.wait_metric('tandem_running{model="slow"}', lambda value: value == 1)
     daemon.process.send_signal(signal.SIGTERM)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 5 * PATIENCE
     while "Draining" not in daemon.log():
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -58,7 +58,7 @@ def test_sigterm_lets_answers_end(launch, slow_model) -> None:
     refused = daemon.http().post("/v1/completions", json=LONG)
     assert refused.status_code == 503 and refused.json()["error"]["code"] == "draining"
     assert "retry-after" in refused.headers
-    assert daemon.process.wait(20) == 0
+    assert daemon.process.wait(20 * PATIENCE) == 0
     worker.join()
     assert answers[0].status_code == 200
     assert answers[0].json()["usage"]["completion_tokens"] == 300
@@ -73,7 +73,7 @@ def test_sigterm_waits_no_longer_than_it_may(launch, slow_model) -> None:
     daemon.wait_metric('tandem_running{model="slow"}', lambda value: value == 1)
     began = time.monotonic()
     assert daemon.stop() == 0
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 3 * PATIENCE
     worker.join()
     assert answers[0].status_code == 503 and answers[0].json()["error"]["code"] == "draining"
 
@@ -87,7 +87,7 @@ def test_a_second_signal_cancels(launch, slow_model) -> None:
     time.sleep(0.2)
     began = time.monotonic()
     assert daemon.stop(signal.SIGINT) == 0
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 2 * PATIENCE
     worker.join()
 
 
@@ -158,7 +158,7 @@ def test_models_that_cannot_be_loaded(launch, model: Path, tmp_path: Path) -> No
     broken.write_bytes(data)
     for path in (broken, tmp_path / "missing.tandem"):
         daemon = launch(model=path, wait=False)
-        assert daemon.process.wait(10) == 1
+        assert daemon.process.wait(10 * PATIENCE) == 1
         assert "cannot be loaded" in daemon.log()
     lazy = launch(model=broken, lazy="true")
     response = lazy.http().post("/v1/completions", json={"prompt": "x"})
@@ -192,7 +192,7 @@ def test_systemd_is_told(launch, abstract: bool, tmp_path_factory) -> None:
     name = f"/tmp/tandemd-notify-{os.getpid()}-{abstract}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind("\0" + name if abstract else name)
-        listener.settimeout(10)
+        listener.settimeout(10 * PATIENCE)
         environment = {"NOTIFY_SOCKET": ("@" if abstract else "") + name, "WATCHDOG_USEC": "300000"}
         daemon = launch(env=environment, wait=False)
         messages: list[str] = []
@@ -209,10 +209,10 @@ def test_systemd_is_told(launch, abstract: bool, tmp_path_factory) -> None:
         wait("WATCHDOG=1")
         messages.clear()
         wait("WATCHDOG=1")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 5 * PATIENCE
         daemon.process.send_signal(signal.SIGTERM)
         wait("STOPPING=1")
-        assert daemon.process.wait(10) == 0
+        assert daemon.process.wait(10 * PATIENCE) == 0
     if not abstract:
         os.unlink(name)
 

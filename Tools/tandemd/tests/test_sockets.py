@@ -12,7 +12,7 @@ from pathlib import Path
 
 import openai
 import pytest
-from conftest import Daemon
+from conftest import PATIENCE, Daemon
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_keys_are_read_again(launch, tmp_path: Path) -> None:
     daemon = launch(api_key_file=file)
     file.write_text("new-key\n")
     daemon.process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 5 * PATIENCE
     while "API keys read again" not in daemon.log():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -66,7 +66,7 @@ def test_keys_are_read_again(launch, tmp_path: Path) -> None:
 
 def test_other_machines_need_a_key(launch) -> None:
     daemon = launch(host="0.0.0.0", wait=False)
-    assert daemon.process.wait(10) != 0
+    assert daemon.process.wait(10 * PATIENCE) != 0
     assert "can be reached from other machines" in daemon.log()
     assert launch(host="0.0.0.0", anonymous="true").http().get("/health").status_code == 200
     assert launch(host="0.0.0.0", api_key="k").client("k").models.list().data
@@ -110,13 +110,13 @@ def test_a_socket_that_was_left_behind(launch, socket_path: Path) -> None:
     second = launch(unix_socket=socket_path)
     # One that is in use is not taken.
     third = launch(unix_socket=socket_path, wait=False)
-    assert third.process.wait(10) == 1
+    assert third.process.wait(10 * PATIENCE) == 1
     assert "another process is listening" in third.log()
     assert second.http().get("/health").status_code == 200
     second.stop()
     socket_path.write_text("precious")
     fourth = launch(unix_socket=socket_path, wait=False)
-    assert fourth.process.wait(10) == 1 and "is no socket" in fourth.log()
+    assert fourth.process.wait(10 * PATIENCE) == 1 and "is no socket" in fourth.log()
     assert socket_path.read_text() == "precious"
     socket_path.unlink()
 
@@ -126,7 +126,7 @@ def test_a_port_that_is_taken(launch) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         daemon = launch(port=taken.getsockname()[1], wait=False)
-        assert daemon.process.wait(10) == 1
+        assert daemon.process.wait(10 * PATIENCE) == 1
     assert "level=critical" in daemon.log() and "in use" in daemon.log().lower()
 
 
