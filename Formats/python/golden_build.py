@@ -370,6 +370,27 @@ def double(kind, primary, secondary, tied=False, codec="lz4", **changes):
     return {"chunks": chunks, "manifest": manifest}
 
 
+def drafting(router=True, vocabulary=True):
+    """A tandem with what makes drafting cheaper."""
+    spec, numbers = double("tandem", ("n16k4.i8", 64), ("n16k4.i8", 32), tied=True, **TINY), Numbers(11)
+    entry, tensors, units, top, width = {}, [], 3, 2, TINY["hidden_size"]
+    if router:
+        entry["router"] = {"top_count": top, "hidden_size": units}
+        tensors.append(make_tensor("drafting.router.hidden", units, 1 + top + top * width, "n16k1.f32", 0, numbers))
+        for name, count in (("hidden_bias", units), ("sampled", units), ("sampled_bias", 1), ("greedy", units),
+                            ("greedy_bias", 1)):
+            tensors.append(make_tensor(f"drafting.router.{name}", 1, count, "f32", 0, numbers))
+    if vocabulary:
+        entry["vocabulary_size"] = 3
+        tokens = make_tensor("drafting.tokens", 1, 3, "f32", 0, numbers)
+        tokens.update(data=struct.pack("<3f", 0, 1, 3), values=[[0.0, 1.0, 3.0]])
+        tensors += [tokens, make_tensor("drafting.head", 3, width, "n16k4.i8", 32, numbers)]
+    spec["manifest"]["drafting"] = entry
+    if tensors:
+        spec["chunks"].insert(2, {"name": "drafting", "codec": "lz4", "tensors": tensors})
+    return spec
+
+
 def architecture_tandem():
     """Vocabularies of different sizes, and another architecture in each model."""
     numbers = Numbers(9)

@@ -16,7 +16,7 @@ import sys
 
 import lz4.block
 
-from golden_build import (AFTER, AROUND, BLOCK, ROPES, TINY, Numbers, architecture_tandem, build, double, lz4_blocks,
+from golden_build import (AFTER, AROUND, BLOCK, ROPES, TINY, Numbers, architecture_tandem, build, double, drafting, lz4_blocks,
                           make_tensor, single)
 
 
@@ -41,6 +41,11 @@ def good_files():
         layer_windows=[], **TINY), {}
     yield "architecture-announced-only", single("n16k4.i8", 32, features=1, **TINY), {}
     yield "tandem-raw", double("tandem", ("n16k4.i4", 64), ("n16k4.i4", 64), tied=True, codec="raw", **TINY), {}
+
+    yield "drafting", drafting(), {}
+    yield "drafting-router", drafting(vocabulary=False), {}
+    yield "drafting-vocabulary", drafting(router=False), {}
+    yield "drafting-nothing", drafting(router=False, vocabulary=False), {}
 
     blocks = single("n16k4.i8", 64, **TINY)
     numbers = Numbers(5)
@@ -229,6 +234,29 @@ def bad_files():
     yield changed("layer-map-limit", ("tandem", "layer_map"), [1] * 1025, spec=tandem)
     yield changed("block-length-zero", ("tandem", "block_length"), 0, spec=tandem)
     yield changed("block-length-limit", ("tandem", "block_length"), 65, spec=tandem)
+
+    # Drafting: sizes within the models, tensors that fit them.
+    drafts = drafting()
+    for name, path, value in (
+        ("router-tokens-zero", ("router", "top_count"), 0), ("router-tokens-limit", ("router", "top_count"), 5),
+        ("router-tokens-missing", ("router", "top_count"), KeyError),
+        ("router-units-zero", ("router", "hidden_size"), 0), ("router-units-limit", ("router", "hidden_size"), 1025),
+        ("vocabulary-zero", ("vocabulary_size",), 0), ("vocabulary-limit", ("vocabulary_size",), 5),
+        ("vocabulary-string", ("vocabulary_size",), "3")):
+        yield changed(f"drafting-{name}", ("drafting", *path), value, spec=drafts)
+    yield changed("drafting-router-list", ("drafting", "router"), [], spec=drafts)
+    alone = single("n16k4.i8", 32, **TINY)
+    yield changed("drafting-alone", ("drafting",), {}, spec=alone)
+    for name, index, verdict, field, change in (
+        ("router-missing", 0, "missing-tensor", "drafting.router.hidden", {"name": "drafting.router.up"}),
+        ("tokens-missing", 6, "missing-tensor", "drafting.tokens", {"name": "drafting.token"}),
+        ("router-codes", 0, "invalid", "tensors[drafting.router.hidden].encoding",
+         make_tensor("drafting.router.hidden", 3, 11, "n16k4.i8", 32, Numbers(2))),
+        ("head-shape", 7, "invalid", "tensors[drafting.head].shape",
+         make_tensor("drafting.head", 4, 4, "n16k4.i8", 32, Numbers(2)))):
+        spec = copy.deepcopy(drafts)
+        spec["chunks"][2]["tensors"][index].update(change)
+        yield f"drafting-{name}", build(spec), verdict, field
 
     # Architectures: what they need must be announced, fit the model, and be there.
     around = single("n16k4.i8", 32, features=1, **{**TINY, **AROUND, "head_size": 4})

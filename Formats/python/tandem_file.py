@@ -369,14 +369,15 @@ class TandemFile:
             if not 0 <= index < len(self.chunks) or self.chunks[index]["tensor_count"]:
                 raise TandemError("invalid", "manifest.tokenizer.chunk", offset, f"{index} is not a blob chunk")
         by_name = {tensor["name"]: tensor for tensor in self.tensors}
-        for name, rows, columns, is_vector in required_tensors(manifest):
+        for name, rows, columns, kind in required_tensors(manifest):
             tensor = by_name.get(name)
             if tensor is None:
                 raise TandemError("missing-tensor", name, self.header["tensor_table"][0], "the models need it")
             if (tensor["rows"], tensor["columns"]) != (rows, columns):
                 raise TandemError("invalid", f"tensors[{name}].shape", 0, f"must be [{rows}, {columns}]")
-            if is_vector != (tensor["encoding"] == "f32"):
-                raise TandemError("invalid", f"tensors[{name}].encoding", 0, tensor["encoding"])
+            encoding = tensor["encoding"]
+            if (kind == "vector") != (encoding == "f32") or (kind == "floats" and encoding != "n16k1.f32"):
+                raise TandemError("invalid", f"tensors[{name}].encoding", 0, encoding)
 
     # Contents
 
@@ -639,6 +640,13 @@ def read_manifest(text, offset, features=0):
     if tandem is not None:
         layer_map = integers(tandem, "manifest.tandem", "layer_map", 1024)
         integer(tandem, "manifest.tandem", "block_length", 1, 64)
+    drafting = member(root, "manifest", "drafting", (dict,), "an object", optional=True)
+    if drafting is not None:
+        router = member(drafting, "manifest.drafting", "router", (dict,), "an object", optional=True)
+        any_integer = (-(1 << 63), (1 << 63) - 1)
+        counts = {"router.top_count": (32, router and integer(router, "manifest.drafting.router", "top_count", *any_integer)),
+                  "router.hidden_size": (1024, router and integer(router, "manifest.drafting.router", "hidden_size", *any_integer)),
+                  "vocabulary_size": (1 << 24, integer(drafting, "manifest.drafting", "vocabulary_size", *any_integer, optional=True))}
     tokenizer = member(root, "manifest", "tokenizer", (dict,), "an object", optional=True)
     vocabulary = primary["vocabulary_size"]
     if tokenizer is not None:
@@ -659,6 +667,14 @@ def read_manifest(text, offset, features=0):
         for index, tap in enumerate(layer_map):
             if not 0 <= tap <= primary["layer_count"]:
                 fail(f"manifest.tandem.layer_map[{index}]", f"{tap}")
+    if drafting is not None:
+        if not secondary:
+            fail("manifest.drafting", "present, but there is no secondary model")
+        shared = min(vocabulary, secondary["vocabulary_size"])
+        for name, (limit, value) in counts.items():
+            limit = limit if name == "router.hidden_size" else min(limit, shared)
+            if value is not None and not 1 <= value <= limit:
+                fail(f"manifest.drafting.{name}", f"{value} is outside 1...{limit}")
     if tokenizer is not None:
         if not 0 <= tokenizer["chunk"] < MAX_RECORDS:
             fail("manifest.tokenizer.chunk", "is not a chunk index")
@@ -681,7 +697,8 @@ def read_manifest(text, offset, features=0):
 
 
 def required_tensors(manifest):
-    """(name, rows, columns, is_vector) of every tensor the models need."""
+    """(name, rows, columns, kind) of every tensor the models need; kind is `vector`, `matrix`, or `floats`: a matrix that
+    must hold 32-bit floats."""
     models, result = manifest["models"], []
     primary, secondary = models["primary"], models.get("secondary")
 
@@ -702,27 +719,40 @@ def required_tensors(manifest):
         matrices = {
             "q": (queries, hidden), "k": (keys, hidden), "v": (keys, hidden), "o": (hidden, queries),
             "gate": (ffn, hidden), "up": (ffn, hidden), "down": (hidden, ffn)}
-        result.append((f"{role}.embed", vocabulary, hidden, False))
+        result.append((f"{role}.embed", vocabulary, hidden, "matrix"))
         for index, rope in enumerate(model.get("ropes") or []):
-            result.append((f"{role}.ropes.{index}", 1, int(rope["rotary_size"]) // 2, True))
+            result.append((f"{role}.ropes.{index}", 1, int(rope["rotary_size"]) // 2, "vector"))
             if rope.get("long_above") is not None:
-                result.append((f"{role}.ropes.{index}.long", 1, int(rope["rotary_size"]) // 2, True))
+                result.append((f"{role}.ropes.{index}.long", 1, int(rope["rotary_size"]) // 2, "vector"))
         for layer in range(int(model["layer_count"])):
             for part in LAYER_PARTS:
                 if part in matrices:
-                    result.append((f"{role}.layers.{layer}.{part}", *matrices[part], False))
+                    result.append((f"{role}.layers.{layer}.{part}", *matrices[part], "matrix"))
                 elif vectors[part]:
-                    result.append((f"{role}.layers.{layer}.{part}", 1, vectors[part], True))
-        result.append((f"{role}.norm", 1, hidden, True))
+                    result.append((f"{role}.layers.{layer}.{part}", 1, vectors[part], "vector"))
+        result.append((f"{role}.norm", 1, hidden, "vector"))
         if not model["tied_embeddings"]:
-            result.append((f"{role}.head", vocabulary, hidden, False))
+            result.append((f"{role}.head", vocabulary, hidden, "matrix"))
 
     if secondary:
         add("secondary", secondary)
         if manifest.get("tandem"):
             for layer in range(int(secondary["layer_count"])):
                 shape = (secondary["hidden_size"], primary["hidden_size"])
-                result.append((f"tandem.projections.{layer}", *shape, False))
+                result.append((f"tandem.projections.{layer}", *shape, "matrix"))
+        drafting = manifest.get("drafting") or {}
+        width = secondary["hidden_size"]
+        if drafting.get("router"):
+            units, top = (int(drafting["router"][key]) for key in ("hidden_size", "top_count"))
+            result.append(("drafting.router.hidden", units, 1 + top + top * width, "floats"))
+            result.append(("drafting.router.hidden_bias", 1, units, "vector"))
+            for name in ("sampled", "greedy"):
+                result.append((f"drafting.router.{name}", 1, units, "vector"))
+                result.append((f"drafting.router.{name}_bias", 1, 1, "vector"))
+        if drafting.get("vocabulary_size") is not None:
+            count = int(drafting["vocabulary_size"])
+            result.append(("drafting.tokens", 1, count, "vector"))
+            result.append(("drafting.head", count, width, "matrix"))
     add("primary", primary)
     return result
 

@@ -30,6 +30,9 @@ public enum FormatLimits {
     public static let maximumFactor: Float = 1e6
     /// Tokens drafted between two primary passes.
     public static let maximumBlockLength = 64
+    /// Tokens that a block-length router looks at, and its hidden units.
+    public static let maximumRouterTokens = 32
+    public static let maximumRouterUnits = 1024
     /// End-of-text tokens.
     public static let maximumEndTokens = 64
 

@@ -7,6 +7,7 @@ import TandemJSON
 struct PackJob {
     private let source: PackSource
     private let options: PackOptions
+    private let drafting: DraftingSource?
     private let plan: PackPlan
     private let progress: ((PackProgress) -> Void)?
     private var completedBytes = 0
@@ -19,7 +20,8 @@ struct PackJob {
         self.source = source
         self.options = options
         self.progress = progress
-        plan = try PackPlan(source: source, options: options)
+        drafting = try source.drafting(options.draftVocabulary)
+        plan = try PackPlan(source: source, drafting: drafting, options: options)
     }
 
     mutating func run(destination: String) throws(PackError) -> PackReport {
@@ -54,7 +56,7 @@ struct PackJob {
     private func manifest(tokenizerChunk: Int) throws(FormatError) -> Manifest {
         try Manifest(
             primary: source.primary.configuration, secondary: source.secondary?.configuration,
-            tandem: source.tandem,
+            tandem: source.tandem, drafting: drafting?.configuration,
             tokenizer: TokenizerReference(
                 chunk: tokenizerChunk, bos: source.tokenizer.bos, eos: source.tokenizer.eos,
                 addBOS: source.tokenizer.addBOS,

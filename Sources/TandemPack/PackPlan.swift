@@ -27,7 +27,7 @@ struct PackPlan: Sendable {
     private(set) var sourceSize = 0
     private let options: PackOptions
 
-    init(source: PackSource, options: PackOptions) throws(PackError) {
+    init(source: PackSource, drafting: DraftingSource?, options: PackOptions) throws(PackError) {
         self.options = options
         if let secondary = source.secondary {
             try add(secondary, role: .secondary)
@@ -38,6 +38,14 @@ struct PackPlan: Sendable {
                 try add(
                     tensor, name: name, rows: tensor.rows, columns: tensor.columns, place: place,
                     chunk: "tandem.projections")
+            }
+            for (requirement, tensor) in drafting?.sources(secondary: secondary) ?? [] {
+                let place = MatrixPlace(
+                    tensor: requirement.name, role: .secondary, configuration: secondary.configuration)
+                try add(
+                    tensor, name: requirement.name, rows: requirement.rows, columns: requirement.columns,
+                    place: requirement.isVector || requirement.isFloat ? nil : place,
+                    isMatrix: !requirement.isVector, chunk: "drafting")
             }
         }
         try add(source.primary, role: .primary)
@@ -65,11 +73,15 @@ struct PackPlan: Sendable {
         }
     }
 
-    /// - Parameter place: nil for vectors.
+    /// - Parameters:
+    ///   - place: nil for vectors, and for matrices that no recipe changes.
+    ///   - isMatrix: whether what has no place is a matrix of floats.
     private mutating func add(
-        _ source: SourceTensor, name: String, rows: Int, columns: Int, place: MatrixPlace?, chunk: String
+        _ source: SourceTensor, name: String, rows: Int, columns: Int, place: MatrixPlace?,
+        isMatrix: Bool = false, chunk: String
     ) throws(PackError) {
-        let treatment = place.map(options.recipe.treatment(of:))
+        let treatment =
+            place.map(options.recipe.treatment(of:)) ?? (isMatrix ? WeightTreatment(unchecked: .f32) : nil)
         let statistics = place == nil ? nil : options.calibration?.inputs[name]
         if let statistics, statistics.columns != columns {
             throw .invalidOption(

@@ -28,7 +28,7 @@ private struct Scene {
                 time += draft
                 policy.recordDraft(seconds: draft, in: &pass)
                 let chance = chance()
-                guard policy.takes(confidence: chance, in: &pass) else { break }
+                guard policy.takes(evidence: chance, in: &pass) else { break }
                 chances.append(chance)
             }
             let accepted = chances.firstIndex { generator.uniform() > $0 } ?? chances.count
@@ -106,7 +106,7 @@ private struct Scene {
             var pass = policy.begin(room: 10)
             var count = 0
             while policy.wantsStep(pass) {
-                #expect(policy.takes(confidence: 0, in: &pass))
+                #expect(policy.takes(evidence: 0, in: &pass))
                 count += 1
             }
             #expect(count == 3)
@@ -114,7 +114,7 @@ private struct Scene {
         }
         var pass = policy.begin(room: 1)
         #expect(policy.wantsStep(pass))
-        #expect(policy.takes(confidence: 0.5, in: &pass))
+        #expect(policy.takes(evidence: 0.5, in: &pass))
         #expect(!policy.wantsStep(pass))
     }
 
@@ -128,7 +128,7 @@ private struct Scene {
                 var count = 0
                 while policy.wantsStep(pass) {
                     policy.recordDraft(seconds: slow, in: &pass)
-                    guard policy.takes(confidence: generator.uniform(), in: &pass) else { break }
+                    guard policy.takes(evidence: generator.uniform(), in: &pass) else { break }
                     count += 1
                 }
                 policy.record(

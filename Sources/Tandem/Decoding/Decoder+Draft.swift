@@ -27,6 +27,8 @@ struct Drafting {
     var policy: DraftPolicy
     /// Drafts from the text itself; nil when these are not wanted.
     var lookup: PromptLookup?
+    /// Whether drafts are kept as they are, and so come from the whole vocabulary in any case.
+    var isStandalone = false
     /// Where all drafts are kept, and their log-probabilities are asked for.
     var scorer: TokenScorer?
 }
@@ -43,17 +45,25 @@ extension Decoder {
         // Nothing is drafted after a token that the secondary does not know.
         guard let newest = drafts.history.last, Int(newest) < core.sharedVocabulary, core.secondary != nil
         else { return }
+        let question = drafting.policy.isFixed ? nil : routerQuestion
+        question?.isGreedy = sampler.parameters.isGreedy
         while drafting.policy.wantsStep(pass) {
             let start = monotonicSeconds()
-            let cost = try runSecondary(upToEndOf: drafts.history, cancellation: cancellation)
+            let cost = try runSecondary(
+                upToEndOf: drafts.history, isDraft: !drafting.isStandalone, question: question,
+                cancellation: cancellation)
             // A grammar may allow only tokens that the secondary does not know.
             let allowed = try proposal(drafts, sampler: &sampler)
             let mask = drafts.constraint == nil ? nil : sampler.appliedMask
-            let confidence =
-                drafting.policy.isFixed ? 1 : allowed.map { self.confidence($0, mask: mask) } ?? 0
+            // The router knows nothing of grammars: where one forbids what the secondary would say, its share decides.
+            let evidence =
+                drafting.policy.isFixed
+                ? 1
+                : mask == nil && question != nil
+                    ? Double(question?.answer ?? 0) : allowed.map { confidence($0, mask: mask) } ?? 0
             drafting.policy.recordDraft(seconds: cost.seconds(since: start), in: &pass)
             guard let proposal = allowed else { break }
-            guard drafting.policy.takes(confidence: confidence, in: &pass) else { break }
+            guard drafting.policy.takes(evidence: evidence, in: &pass) else { break }
             let token = proposal.sample(using: &generator)
             if let score = unsafe drafting.scorer?.score(
                 token, logits: logits(row: 0), vocabularySize: core.sharedVocabulary)
@@ -110,9 +120,10 @@ extension Decoder {
     }
 
     /// Runs the secondary up to the last token of `history`, whose logits are then in row 0.
-    private func runSecondary(upToEndOf history: [TokenID], cancellation: CancellationToken?)
-        throws(TandemError) -> PassCost
-    {
+    private func runSecondary(
+        upToEndOf history: [TokenID], isDraft: Bool, question: RouterQuestion?,
+        cancellation: CancellationToken?
+    ) throws(TandemError) -> PassCost {
         var first = history.count - 1
         if case .own(let length) = secondaryContent {
             // A plain draft model has to see every committed token itself, in blocks of a prompt.
@@ -128,7 +139,8 @@ extension Decoder {
         }
         let block = history[first...]
         let cost = try runSecondary(
-            block, position: first, logitRows: block.count - 1..<block.count, cancellation: cancellation)
+            block, position: first, logitRows: block.count - 1..<block.count, isDraft: isDraft,
+            question: question, cancellation: cancellation)
         if case .own = secondaryContent { secondaryContent = .own(length: history.count) }
         return cost
     }

@@ -27,6 +27,8 @@ final class Decoder {
 
     /// Room for one distribution [tokens that both models have].
     lazy var confidenceScratch = [Float](repeating: 0, count: core.sharedVocabulary)
+    /// Asks the router, where there is one.
+    let routerQuestion: RouterQuestion?
 
     /// What generations before have learnt about costs and chances.
     var policy: DraftPolicy?
@@ -62,6 +64,7 @@ final class Decoder {
         self.batchSize = rows
         var configurations = [core.primary.configuration]
         if let secondary = core.secondary { configurations.append(secondary.configuration) }
+        routerQuestion = core.file.manifest.drafting?.router == nil ? nil : RouterQuestion()
         logitBuffer = try LogitBuffer(configurations: configurations, rows: maxDraft + 1)
         core.passes.openSession(rows: rows, contextSize: contextSize)
     }
@@ -174,19 +177,20 @@ final class Decoder {
         return try perform(request)
     }
 
-    /// Runs the secondary over a block for its logits; first it is given the taps that are due to it: as late as
-    /// possible, because many rows cost little more than one.
+    /// Runs the secondary over a block for its logits, of drafts those of the tokens that may be drafted; first it is given
+    /// the taps that are due to it: as late as possible, because many rows cost little more than one.
     @discardableResult
     func runSecondary(
         _ block: ArraySlice<TokenID>, position: Int, logitRows: Range<Int>, isPrompt: Bool = false,
-        cancellation: CancellationToken?
+        isDraft: Bool = false, question: RouterQuestion? = nil, cancellation: CancellationToken?
     ) throws(TandemError) -> PassCost {
         guard let secondaryCache else { return PassCost.nothing }
         let due = dueTaps
         let cost = try perform(
             PassRequest(
                 role: .secondary, tokens: block, position: position, cache: secondaryCache, due: due,
-                logitRows: logitRows, logits: logitBuffer, cancellation: cancellation, isPrompt: isPrompt))
+                logitRows: logitRows, logits: logitBuffer, cancellation: cancellation, isPrompt: isPrompt,
+                isDraft: isDraft, question: question))
         if due != nil { taps?.pendingRows = 0 }
         return cost
     }

@@ -5,20 +5,23 @@ package struct AcceptanceEstimate: Sendable, Equatable {
     private var accepted = 0.0
     private var tried = 0.0
     private let prior: Double
-
     /// Trials the prior counts for.
-    private static let priorStrength = 4.0
+    private let strength: Double
+
     /// What an old trial keeps of its weight with every new one: about the last 100 count.
     private static let memory = 0.99
 
-    /// - Parameter prior: the share expected before any trial, 0 … 1.
-    package init(prior: Double) {
+    /// - Parameters:
+    ///   - prior: the share expected before any trial, 0 … 1.
+    ///   - strength: trials that it counts for.
+    package init(prior: Double, strength: Double = 4) {
         self.prior = prior
+        self.strength = strength
     }
 
     /// The share expected of the next trial, 0 < share < 1.
     package var share: Double {
-        (accepted + prior * Self.priorStrength) / (tried + Self.priorStrength)
+        (accepted + prior * strength) / (tried + strength)
     }
 
     /// Weight of the trials so far (at most 100).

@@ -9,16 +9,25 @@ internal import Glibc
 /// what may follow. With a price too high for any draft the primary decodes alone, and a trial now and then tells when
 /// that changes (tandem.md, "Adaptive block length").
 ///
-/// The chance of a draft comes from the secondary's own distribution before the draft is drawn (its largest probability,
-/// calibrated by what was accepted before), never from the token drawn: choosing by the token would change the
-/// distribution of the text.
+/// The chance of a draft comes from the secondary's own distribution before the draft is drawn (a router's estimate or its
+/// largest probability, calibrated by what was accepted before), never from the token drawn: choosing by the token would
+/// change the distribution of the text.
 ///
 /// Thread safety: a value.
 package struct DraftPolicy: Sendable {
     /// Fewest and most drafts of a pass.
     package let limits: ClosedRange<Int>
     package private(set) var costs: PassCosts
-    /// Acceptance by the secondary's largest probability, in equal bins, and how often each bin was seen.
+    /// What the chances of drafts are told by.
+    package enum Evidence: Sendable {
+        /// The secondary's largest probability.
+        case confidence
+        /// A router's estimate of the chance itself.
+        case estimate
+    }
+
+    private let evidence: Evidence
+    /// Acceptance by the evidence, in bins, and how often each bin was seen.
     private var byConfidence: [AcceptanceEstimate]
     private var seen: [Double]
     /// Kept drafts over those that `byConfidence` promised, by depth class: deep drafts know less of the text.
@@ -55,16 +64,18 @@ package struct DraftPolicy: Sendable {
     /// - Parameters:
     ///   - limits: 0 ≤ fewest ≤ most. Equal limits give a fixed block length.
     ///   - costs: what passes cost, measured or fixed.
-    package init(limits: ClosedRange<Int>, costs: PassCosts = PassCosts()) {
+    ///   - evidence: what ``takes(evidence:in:)`` is told.
+    package init(
+        limits: ClosedRange<Int>, costs: PassCosts = PassCosts(), evidence: Evidence = .confidence
+    ) {
         self.limits = limits
         self.costs = costs
-        byConfidence = (0..<Self.binCount).map {
-            AcceptanceEstimate(prior: 0.45 + 0.5 * (Double($0) + 0.5) / Double(Self.binCount))
-        }
+        self.evidence = evidence
+        byConfidence = (0..<Self.binCount).map { evidence.prior((Double($0) + 0.5) / Double(Self.binCount)) }
         seen = [Double](repeating: 1, count: Self.binCount)
         depthKept = [Double](repeating: 0, count: Self.depthClasses)
         depthPromised = depthKept
-        byMatch = [2: 0.3, 3: 0.5, 4: 0.6].mapValues(AcceptanceEstimate.init(prior:))
+        byMatch = [2: 0.3, 3: 0.5, 4: 0.6].mapValues { AcceptanceEstimate(prior: $0) }
     }
 
     /// Whether every pass drafts the same number.
@@ -128,10 +139,10 @@ package struct DraftPolicy: Sendable {
         return (depthKept[index] + Self.depthPrior) / (depthPromised[index] + Self.depthPrior)
     }
 
-    /// Whether the draft whose distribution has the largest probability `confidence` should be made; the secondary's
-    /// step is paid for already.
-    package mutating func takes(confidence: Double, in pass: inout Pass) -> Bool {
-        let bin = Self.bin(confidence)
+    /// Whether the draft should be made, of whose distribution `value` 0 … 1 is the evidence; the secondary's step is paid
+    /// for already.
+    package mutating func takes(evidence value: Double, in pass: inout Pass) -> Bool {
+        let bin = Self.bin(evidence.place(value))
         seen[bin] += 1
         let promised = byConfidence[bin].share
         let survival = pass.survival * min(promised * depthFactor(pass.count), 0.999)
@@ -226,7 +237,27 @@ package struct DraftPolicy: Sendable {
         }
     }
 
-    private static func bin(_ confidence: Double) -> Int {
-        min(max(Int(confidence * Double(binCount)), 0), binCount - 1)
+    /// - Parameter place: 0 … 1; what is no number has no place, and counts as the least.
+    private static func bin(_ place: Double) -> Int {
+        place > 0 ? min(Int(min(place, 1) * Double(binCount)), binCount - 1) : 0
+    }
+}
+
+extension DraftPolicy.Evidence {
+    /// Where a value stands among the bins, 0 … 1. Long blocks are a matter of chances near 1: there estimates have
+    /// narrower bins.
+    fileprivate func place(_ value: Double) -> Double {
+        switch self {
+        case .confidence: value
+        case .estimate: 1 - max(0, 1 - value).squareRoot()
+        }
+    }
+
+    /// What is expected of the values at a place before any of them was tried.
+    fileprivate func prior(_ place: Double) -> AcceptanceEstimate {
+        switch self {
+        case .confidence: AcceptanceEstimate(prior: 0.45 + 0.5 * place)
+        case .estimate: AcceptanceEstimate(prior: 1 - (1 - place) * (1 - place), strength: 8)
+        }
     }
 }

@@ -79,10 +79,18 @@ final class ModelCore: Sendable {
     }
 
     private static func modelledCosts(_ file: TandemFile, isStreamed: Bool) -> PassCosts {
+        let hasDraftHead = file.manifest.drafting?.vocabularySize != nil
         func bytes(_ role: ModelRole, _ configuration: ModelConfiguration) -> Double {
-            let unread = configuration.tiedEmbeddings ? nil : TensorName.embed(role)
+            let isReduced = role == .secondary && hasDraftHead
+            var unread: Set<String> = configuration.tiedEmbeddings ? [] : [TensorName.embed(role)]
+            if isReduced {
+                unread.insert(
+                    configuration.tiedEmbeddings ? TensorName.embed(role) : TensorName.head(role))
+            }
             return file.tensors.reduce(0) { sum, tensor in
-                let counts = tensor.name.hasPrefix("\(role.rawValue).") && tensor.name != unread
+                let counts =
+                    tensor.name.hasPrefix("\(role.rawValue).") && !unread.contains(tensor.name)
+                    || isReduced && tensor.name == TensorName.draftHead
                 return counts ? sum + Double(tensor.dataLength + tensor.scalesLength) : sum
             }
         }

@@ -14,6 +14,10 @@ final class TransformerWeights: @unchecked Sendable {
     let norm: UnsafePointer<Float>
     /// The output head; the embedding itself when tied.
     let head: Matrix
+    /// What drafts are made with in place of the head; `nil` = the head itself.
+    let draftHead: DraftHead?
+    /// Says how likely a draft is to be kept; `nil` when the file holds no router.
+    let router: RouterWeights?
     /// The ways of rotating that layers refer to by index.
     let ropes: [RopeFrequencies]
     /// Streams the matrices that are not in memory; `nil` when all are.
@@ -45,6 +49,19 @@ final class TransformerWeights: @unchecked Sendable {
         self.layers = layers
         unsafe norm = try loader.vector(TensorName.norm(role))
         head = configuration.tiedEmbeddings ? embedding : try loader.matrix(TensorName.head(role))
+        let drafting = role == .secondary ? loader.file.manifest.drafting : nil
+        let shared = min(loader.file.manifest.primary.vocabularySize, configuration.vocabularySize)
+        if let count = drafting?.vocabularySize {
+            draftHead = try DraftHead(count: count, limit: shared, loader: &loader)
+        } else {
+            draftHead = nil
+        }
+        if let router = drafting?.router {
+            self.router = try RouterWeights(
+                router, width: configuration.hiddenSize, vocabularySize: shared, loader: &loader)
+        } else {
+            router = nil
+        }
         chunks = loader.chunks
         residency = loader.residency
         stream = role == .primary ? loader.residency?.stream : nil

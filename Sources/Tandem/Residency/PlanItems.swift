@@ -48,6 +48,7 @@ struct PlanItems {
         let inLayers = Set(layers.flatMap { $0 })
         var secondary = 0
         var projections = 0
+        var drafting = 0
         var outer = 0
         var inner = 0
         var names = Set<String>()
@@ -59,6 +60,8 @@ struct PlanItems {
                 secondary += length
             } else if tensor.name.hasPrefix("tandem.") {
                 projections += length
+            } else if tensor.name.hasPrefix("drafting.") {
+                drafting += length
             } else if inLayers.contains(index) {
                 inner += length
             } else {
@@ -68,6 +71,7 @@ struct PlanItems {
         let place = isMapped ? "mapped" : "in memory"
         add("secondary", secondary, "\(place), all layers and its vocabulary matrices")
         add("projections", projections, place)
+        add("drafting", drafting, "\(place), router and draft vocabulary")
         let head =
             file.manifest.primary.tiedEmbeddings ? TensorName.embed(.primary) : TensorName.head(.primary)
         let parts =

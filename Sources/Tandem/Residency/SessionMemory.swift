@@ -47,7 +47,9 @@ struct SessionMemory {
     /// Bytes of the sampler's candidates and of the distributions of a block of drafts.
     var sampling: Int {
         let vocabulary = configurations.reduce(0) { max($0, $1.vocabularySize) }
+        let router = manifest.drafting?.router?.inputCount(width: manifest.secondary?.hiddenSize ?? 0) ?? 0
         return vocabulary * 24 + (manifest.secondary == nil ? 0 : (maxDraft + 1) * vocabulary * 8)
+            + (router == 0 ? 0 : (router + vocabulary) * 4)
     }
 
     /// Bytes of a whole session, but for the activations.

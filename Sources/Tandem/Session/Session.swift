@@ -203,21 +203,24 @@ public final class Session: Sendable {
     private func drafting(
         _ limits: ClosedRange<Int>, _ parameters: GenerateParameters, mode: DecodingMode, decoder: Decoder
     ) -> Drafting {
+        let evidence: DraftPolicy.Evidence =
+            model.core.file.manifest.drafting?.router == nil ? .confidence : .estimate
         let policy: DraftPolicy
         if !parameters.sampling.isGreedy {
-            policy = DraftPolicy(limits: limits, costs: model.core.modelledCosts)
+            policy = DraftPolicy(limits: limits, costs: model.core.modelledCosts, evidence: evidence)
         } else if let known = decoder.policy, known.limits == limits {
             policy = known
         } else if let costs = decoder.fixedCosts {
-            policy = DraftPolicy(limits: limits, costs: costs)
+            policy = DraftPolicy(limits: limits, costs: costs, evidence: evidence)
         } else if let known = model.core.draftMemory.recall(limits: limits) {
             policy = known
         } else {
-            policy = DraftPolicy(limits: limits)
+            policy = DraftPolicy(limits: limits, evidence: evidence)
         }
         let isFixed = limits.lowerBound == limits.upperBound
         let wantsLookup = mode == .speed && (parameters.promptLookup ?? !isFixed)
-        return Drafting(policy: policy, lookup: wantsLookup ? PromptLookup() : nil)
+        return Drafting(
+            policy: policy, lookup: wantsLookup ? PromptLookup() : nil, isStandalone: mode == .tandem)
     }
 
     /// Lets greedy generations draft by `costs` from now on, so that what they draft does not depend on the clock.

@@ -27,6 +27,10 @@ struct PassRequest {
     var cancellation: CancellationToken?
     /// Whether the tokens are given ones, of which few at a time may join a pass that others wait for.
     var isPrompt = false
+    /// Whether the logits are of drafts, which may come from a part of the vocabulary: the others are then −∞.
+    var isDraft = false
+    /// Wants to know how likely the draft of the first wanted row is to be kept, where there is a router.
+    var question: RouterQuestion?
     /// Told of what every matrix multiplies; such a request has its passes to itself.
     var recorder: InputRecorder?
 

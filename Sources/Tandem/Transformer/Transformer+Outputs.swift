@@ -17,12 +17,39 @@ extension Transformer {
         }
     }
 
-    /// Gives each request the logits of the rows it wants them of.
-    ///
-    /// One request's go straight where they belong. Those of several are one product too: the head is read once, and
-    /// what it gives is dealt out in tiles.
+    /// Gives each request the logits of the rows it wants them of: drafts by the draft head, where there is one.
     func computeLogits(_ requests: [PassRequest], _ batch: PassBatch) {
         let wanting = batch.parts.filter { !requests[$0.request].logitRows.isEmpty }
+        computeLogits(requests, wanting)
+        guard let router = weights.router else { return }
+        for part in wanting {
+            guard let question = requests[part.request].question else { continue }
+            unsafe question.ask(
+                router, logits: UnsafePointer(requests[part.request].logits.row(0)),
+                embedding: weights.embedding, kernels: kernels)
+        }
+    }
+
+    private func computeLogits(_ requests: [PassRequest], _ wanting: [PassBatch.Part]) {
+        guard let draftHead = weights.draftHead else {
+            computeLogits(requests, wanting, head: weights.head)
+            return
+        }
+        computeLogits(requests, wanting.filter { !requests[$0.request].isDraft }, head: weights.head)
+        let drafts = wanting.filter { requests[$0.request].isDraft }
+        computeLogits(requests, drafts, head: draftHead.matrix)
+        for part in drafts {
+            let request = requests[part.request]
+            for row in 0..<request.logitRows.count {
+                unsafe draftHead.expand(
+                    request.logits.row(row), vocabularySize: weights.configuration.vocabularySize)
+            }
+        }
+    }
+
+    /// One request's go straight where they belong. Those of several are one product too: the head is read once, and
+    /// what it gives is dealt out in tiles.
+    private func computeLogits(_ requests: [PassRequest], _ wanting: [PassBatch.Part], head: Matrix) {
         guard let first = wanting.first else { return }
         if wanting.count == 1 {
             let request = requests[first.request]
@@ -34,10 +61,11 @@ extension Transformer {
                 input.base, stride: input.stride, rows: rows.count,
                 by: [
                     Product(
-                        matrix: weights.head, output: request.logits.row(0),
+                        matrix: head, output: request.logits.row(0),
                         outputStride: request.logits.stride)
                 ])
-            unsafe scaleLogits((0..<rows.count).map { unsafe request.logits.row($0) })
+            unsafe scaleLogits(
+                (0..<rows.count).map { unsafe request.logits.row($0) }, count: head.rows)
             return
         }
 
@@ -61,17 +89,16 @@ extension Transformer {
             unsafe multiplier.multiply(
                 UnsafePointer(workspace.normed), stride: width, rows: targets.count,
                 by: [
-                    Product(matrix: weights.head, output: targets[0], outputStride: 0, rowOutputs: base)
+                    Product(matrix: head, output: targets[0], outputStride: 0, rowOutputs: base)
                 ])
         }
-        unsafe scaleLogits(outputs)
+        unsafe scaleLogits(outputs, count: head.rows)
     }
 
-    private func scaleLogits(_ rows: [UnsafeMutablePointer<Float>]) {
+    private func scaleLogits(_ rows: [UnsafeMutablePointer<Float>], count vocabulary: Int) {
         let scale = weights.configuration.architecture.logitScale
         let cap = weights.configuration.architecture.logitSoftcap
         guard scale != 1 || cap != nil else { return }
-        let vocabulary = weights.configuration.vocabularySize
         let piece = 8192
         let pieces = (vocabulary &+ piece &- 1) / piece
         unsafe multiplier.forEachRow(rows.count &* pieces, cost: piece) { item, _ in

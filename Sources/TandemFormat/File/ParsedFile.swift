@@ -103,5 +103,10 @@ enum Validation {
                 reason:
                     "\(tensor.encoding.name), but a \(requirement.isVector ? "vector" : "matrix") is needed")
         }
+        guard !requirement.isFloat || !tensor.encoding.isQuantized else {
+            throw .invalidField(
+                name: "tensors[\(tensor.name)].encoding", offset: offset,
+                reason: "\(tensor.encoding.name), but a matrix of 32-bit floats is needed")
+        }
     }
 }

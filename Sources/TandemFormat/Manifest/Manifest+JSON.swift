@@ -18,6 +18,7 @@ extension Manifest {
             primary: ModelConfiguration(reader: models.object("primary")),
             secondary: ModelConfiguration(optional: models.optionalObject("secondary")),
             tandem: TandemConfiguration(optional: tandem),
+            drafting: DraftingConfiguration(optional: root.optionalObject("drafting")),
             tokenizer: TokenizerReference(optional: root.optionalObject("tokenizer")),
             quantization: root.freeObject("quantization"),
             generation: root.freeObject("generation"),
@@ -37,6 +38,7 @@ extension Manifest {
         root["kind"] = .string(kind.rawValue)
         root["models"] = .object(models)
         if let tandem { root["tandem"] = tandem.json }
+        if let drafting { root["drafting"] = drafting.json }
         if let tokenizer { root["tokenizer"] = tokenizer.json }
         root["quantization"] = .object(quantization)
         root["generation"] = .object(generation)

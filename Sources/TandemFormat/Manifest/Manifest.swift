@@ -20,6 +20,8 @@ public struct Manifest: Sendable, Equatable {
     public let primary: ModelConfiguration
     public let secondary: ModelConfiguration?
     public let tandem: TandemConfiguration?
+    /// What makes drafting cheaper; nil when there is nothing of it.
+    public let drafting: DraftingConfiguration?
     public let tokenizer: TokenizerReference?
     /// How the weights were quantised; for people and reports, not needed to run.
     public let quantization: JSONObject
@@ -40,17 +42,20 @@ public struct Manifest: Sendable, Equatable {
     /// - Throws: ``FormatError/invalidField(name:offset:reason:)``.
     public init(
         primary: ModelConfiguration, secondary: ModelConfiguration? = nil, tandem: TandemConfiguration? = nil,
-        tokenizer: TokenizerReference? = nil, quantization: JSONObject = JSONObject(),
+        drafting: DraftingConfiguration? = nil, tokenizer: TokenizerReference? = nil,
+        quantization: JSONObject = JSONObject(),
         generation: JSONObject = JSONObject(), provenance: JSONObject = JSONObject()
     ) throws(FormatError) {
         self.primary = primary
         self.secondary = secondary
         self.tandem = tandem
+        self.drafting = drafting
         self.tokenizer = tokenizer
         self.quantization = quantization
         self.generation = generation
         self.provenance = provenance
         try checkModels()
+        try drafting?.check(primary: primary, secondary: secondary)
         try checkTokenizer()
     }
 

@@ -77,24 +77,36 @@ public struct TensorRequirement: Sendable, Equatable {
     public let columns: Int
     /// True when the tensor must be a plain f32 vector, false when it must be a matrix in panels.
     public let isVector: Bool
+    /// True when a matrix must hold 32-bit floats.
+    public let isFloat: Bool
+
+    static func vector(_ name: String, _ length: Int) -> TensorRequirement {
+        TensorRequirement(name: name, rows: 1, columns: length, isVector: true, isFloat: true)
+    }
+
+    static func matrix(
+        _ name: String, _ rows: Int, _ columns: Int, isFloat: Bool = false
+    ) -> TensorRequirement {
+        TensorRequirement(name: name, rows: rows, columns: columns, isVector: false, isFloat: isFloat)
+    }
 }
 
 extension ModelConfiguration {
     /// Every tensor the model needs, in execution order.
     public func requiredTensors(_ role: ModelRole) -> [TensorRequirement] {
-        var list = [requiredMatrix(TensorName.embed(role), vocabularySize, hiddenSize)]
+        var list: [TensorRequirement] = [.matrix(TensorName.embed(role), vocabularySize, hiddenSize)]
         let parts = architecture.layerParts
         list.reserveCapacity(3 + 2 * architecture.ropes.count + layerCount * parts.count)
         for (index, rope) in architecture.ropes.enumerated() {
-            list.append(requiredVector(TensorName.rope(role, index), rope.rotarySize / 2))
+            list.append(.vector(TensorName.rope(role, index), rope.rotarySize / 2))
             guard rope.longAbove != nil else { continue }
-            list.append(requiredVector(TensorName.longRope(role, index), rope.rotarySize / 2))
+            list.append(.vector(TensorName.longRope(role, index), rope.rotarySize / 2))
         }
         for layer in 0..<layerCount {
             for part in parts { list.append(requirement(role, layer, part)) }
         }
-        list.append(requiredVector(TensorName.norm(role), hiddenSize))
-        if !tiedEmbeddings { list.append(requiredMatrix(TensorName.head(role), vocabularySize, hiddenSize)) }
+        list.append(.vector(TensorName.norm(role), hiddenSize))
+        if !tiedEmbeddings { list.append(.matrix(TensorName.head(role), vocabularySize, hiddenSize)) }
         return list
     }
 
@@ -104,40 +116,33 @@ extension ModelConfiguration {
         let keys = keyValueHeadCount * headSize
         let isPerHead = architecture.queryKeyNorm == .head
         return switch part {
-        case .attentionNorm, .attentionPostNorm, .mlpNorm, .mlpPostNorm: requiredVector(name, hiddenSize)
-        case .query: requiredMatrix(name, queries, hiddenSize)
-        case .key, .value: requiredMatrix(name, keys, hiddenSize)
-        case .output: requiredMatrix(name, hiddenSize, queries)
-        case .gate, .up: requiredMatrix(name, intermediateSize, hiddenSize)
-        case .down: requiredMatrix(name, hiddenSize, intermediateSize)
-        case .queryBias: requiredVector(name, queries)
-        case .keyBias, .valueBias: requiredVector(name, keys)
-        case .queryNorm: requiredVector(name, isPerHead ? headSize : queries)
-        case .keyNorm: requiredVector(name, isPerHead ? headSize : keys)
-        case .outputBias, .downBias: requiredVector(name, hiddenSize)
-        case .gateBias, .upBias: requiredVector(name, intermediateSize)
+        case .attentionNorm, .attentionPostNorm, .mlpNorm, .mlpPostNorm: .vector(name, hiddenSize)
+        case .query: .matrix(name, queries, hiddenSize)
+        case .key, .value: .matrix(name, keys, hiddenSize)
+        case .output: .matrix(name, hiddenSize, queries)
+        case .gate, .up: .matrix(name, intermediateSize, hiddenSize)
+        case .down: .matrix(name, hiddenSize, intermediateSize)
+        case .queryBias: .vector(name, queries)
+        case .keyBias, .valueBias: .vector(name, keys)
+        case .queryNorm: .vector(name, isPerHead ? headSize : queries)
+        case .keyNorm: .vector(name, isPerHead ? headSize : keys)
+        case .outputBias, .downBias: .vector(name, hiddenSize)
+        case .gateBias, .upBias: .vector(name, intermediateSize)
         }
     }
 }
 
 extension Manifest {
-    /// Every tensor the manifest's models need, in chunk order: secondary, projections, primary.
+    /// Every tensor the manifest's models need, in chunk order: secondary, projections, drafting, primary.
     public func requiredTensors() -> [TensorRequirement] {
         var list = secondary?.requiredTensors(.secondary) ?? []
         if let tandem, let secondary {
             for index in tandem.layerMap.indices {
                 list.append(
-                    requiredMatrix(TensorName.projection(index), secondary.hiddenSize, primary.hiddenSize))
+                    .matrix(TensorName.projection(index), secondary.hiddenSize, primary.hiddenSize))
             }
         }
+        if let drafting, let secondary { list += drafting.requiredTensors(secondary: secondary) }
         return list + primary.requiredTensors(.primary)
     }
-}
-
-private func requiredVector(_ name: String, _ length: Int) -> TensorRequirement {
-    TensorRequirement(name: name, rows: 1, columns: length, isVector: true)
-}
-
-private func requiredMatrix(_ name: String, _ rows: Int, _ columns: Int) -> TensorRequirement {
-    TensorRequirement(name: name, rows: rows, columns: columns, isVector: false)
 }

@@ -11,18 +11,21 @@ struct PackSource: Sendable {
     /// The projections in the order of the secondary's layers; empty unless the source is a tandem.
     let projections: [SourceTensor]
     let tandem: TandemConfiguration?
+    /// The checkpoint's block-length router, when its own secondary is packed.
+    let router: RouterSource?
     let tokenizer: TokenizerSource
     let provenance: JSONObject
 
     init(
         primary: ModelSource, secondary: ModelSource?, projections: [SourceTensor],
-        tandem: TandemConfiguration?,
+        tandem: TandemConfiguration?, router: RouterSource? = nil,
         tokenizer: TokenizerSource, provenance: JSONObject
     ) {
         self.primary = primary
         self.secondary = secondary
         self.projections = projections
         self.tandem = tandem
+        self.router = router
         self.tokenizer = tokenizer
         self.provenance = provenance
     }
@@ -80,13 +83,30 @@ struct PackSource: Sendable {
             projections = []
             tandem = nil
         }
+        let isOwn = secondary != nil && secondary?.path == checkpoint?.secondary
+        if let entry = checkpoint?.router, let secondary, isOwn {
+            router = try RouterSource(entry, width: secondary.configuration.hiddenSize)
+        } else {
+            router = nil
+        }
         tokenizer = try primary.tokenizer.load(vocabularySize: primary.configuration.vocabularySize)
         if let secondary {
-            let isOwn = secondary.path == checkpoint?.secondary
             try PackSource.checkVocabularies(primary, secondary, mayLackTokenizer: isOwn)
         }
         provenance = PackSource.provenance(
             name: name, primary: primary, secondary: secondary, checkpoint: checkpoint)
+    }
+
+    /// What makes drafting cheaper: the checkpoint's router, and tokens that drafts are to come from.
+    func drafting(_ vocabulary: DraftVocabulary?) throws(PackError) -> DraftingSource? {
+        guard let vocabulary else { return DraftingSource(router: router, tokens: nil) }
+        guard let secondary else {
+            throw .invalidOption(
+                name: "the draft vocabulary", value: "\(vocabulary.size)",
+                allowed: "left out: the source has no secondary")
+        }
+        let shared = min(primary.configuration.vocabularySize, secondary.configuration.vocabularySize)
+        return try DraftingSource(router: router, tokens: vocabulary.tokens(tokenizer, shared: shared))
     }
 
     /// Checks that both tokenizers give every id below both vocabularies' sizes the same text. The rest is padding:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import TandemFormat
 import TandemJSON
 
 /// A tandem checkpoint's `tandem.json` (`Formats/tandem-checkpoint.md`).
@@ -16,7 +17,14 @@ struct TandemCheckpoint: Sendable {
     let layerMap: [Int]
     let blockLength: Int
     let tokenizer: String
+    let router: Router?
     let provenance: JSONObject
+
+    /// The block-length router: its weights, and how many tokens it looks at.
+    struct Router: Sendable {
+        let path: String
+        let topCount: Int
+    }
 
     static let fileName = "tandem.json"
 
@@ -45,12 +53,26 @@ struct TandemCheckpoint: Sendable {
         projections = kind == .tandem ? try member("projections", default: "tandem.safetensors") : nil
         layerMap = kind == .tandem ? try TandemCheckpoint.layerMap(file) : []
         blockLength = try file.integer("gamma", default: 2)
+        router = try TandemCheckpoint.router(file, directory: directory)
         if let value = file["provenance"] {
             guard let object = value.objectValue else { throw file.invalid("provenance", "is not an object") }
             provenance = object
         } else {
             provenance = JSONObject()
         }
+    }
+
+    private static func router(_ file: JSONFile, directory: String) throws(PackError) -> Router? {
+        guard file["router"] != nil else { return nil }
+        let entry = try file.member("router")
+        let name = try entry.string("weights")
+        try Paths.checkInside(name, source: file.path, field: "router.weights")
+        let topCount = try entry.integer("top_k")
+        guard (1...FormatLimits.maximumRouterTokens).contains(topCount) else {
+            throw entry.invalid(
+                "top_k", "is \(topCount), but must be in 1...\(FormatLimits.maximumRouterTokens)")
+        }
+        return Router(path: Paths.join(directory, name), topCount: topCount)
     }
 
     private static func layerMap(_ file: JSONFile) throws(PackError) -> [Int] {

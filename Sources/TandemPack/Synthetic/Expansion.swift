@@ -63,9 +63,11 @@ extension PackSource {
             "secondary": expansion.secondary.map { .string($0.name) } ?? .null,
             "seed": .integer(Int64(bitPattern: expansion.seed)),
         ]
+        let width = secondary?.configuration.hiddenSize ?? 0
         return PackSource(
             primary: try large.model(), secondary: try small?.model() ?? secondary,
             projections: expandedProjections(large: large, small: small), tandem: newTandem,
+            router: router?.widened(from: width, to: small?.configuration.hiddenSize ?? width),
             tokenizer: tokenizer,
             provenance: provenance)
     }

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from .errors import TrainError
 from .hf import load_model, read_safetensors, save_model, write_generation_config
 from .model import LlamaLM
+from .router import MAX_TOP_K, Router, read_router, save_router
 from .tandem import Projections, check_pair
 
 FORMAT, VERSION = "tandem-checkpoint", 1
@@ -30,6 +31,7 @@ class Bundle:
     gamma: int = 2
     baselines: dict[str, LlamaLM] = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
+    router: Router | None = None
 
     @property
     def kind(self) -> str:
@@ -54,6 +56,8 @@ def write_bundle(bundle: Bundle, out: Path, tokenizer: Path | None, dtype: torch
         save_projections(bundle.projections, out / "tandem.safetensors", dtype)
         manifest |= {"projections": "tandem.safetensors", "layer_map": bundle.projections.layer_map}
     manifest["gamma"] = bundle.gamma
+    if bundle.router is not None:
+        manifest["router"] = _write_router(bundle.router, out)
     if tokenizer is not None:
         if not (tokenizer / "tokenizer.json").is_file():
             raise TrainError(f"no tokenizer.json in {tokenizer}")
@@ -67,9 +71,26 @@ def write_bundle(bundle: Bundle, out: Path, tokenizer: Path | None, dtype: torch
         for name, model in bundle.baselines.items():
             save_model(model, out / f"secondary-{name}", dtype)
     manifest["provenance"] = bundle.provenance
+    _write_manifest(manifest, out)
+
+
+def _write_manifest(manifest: dict, out: Path) -> None:
     temporary = out / ".tandem.json.tmp"
     temporary.write_text(json.dumps(manifest, indent=2) + "\n")
     temporary.replace(out / "tandem.json")
+
+
+def _write_router(router: Router, out: Path) -> dict:
+    """Writes the router's weights; returns its entry in the manifest."""
+    save_router(router, out / "router.safetensors")
+    return {"weights": "router.safetensors", "top_k": router.top_k}
+
+
+def attach_router(directory: Path, router: Router) -> None:
+    """Gives a checkpoint directory a router, or another one; everything else in it stays as it is."""
+    manifest = read_manifest(directory)
+    (directory / "tandem.json").unlink()
+    _write_manifest(manifest | {"router": _write_router(router, directory)}, directory)
 
 
 def save_projections(projections: Projections, file: Path, dtype: torch.dtype = torch.bfloat16) -> None:
@@ -96,11 +117,19 @@ def read_manifest(directory: Path) -> dict:
         raise TrainError(f"{file}: version {manifest.get('version')!r} is not supported, this trainer reads {VERSION}")
     if manifest.get("kind") not in ("tandem", "pair"):
         raise TrainError(f"{file}: kind must be 'tandem' or 'pair', not {manifest.get('kind')!r}")
+    router = manifest.get("router")
+    if router is not None and not (
+        isinstance(router, dict) and type(router.get("top_k")) is int and 1 <= router["top_k"] <= MAX_TOP_K
+    ):
+        raise TrainError(f"{file}: router must be an object with top_k from 1 to {MAX_TOP_K}")
     needed = ["primary", "secondary"] + (["projections"] if manifest["kind"] == "tandem" else [])
     baselines = manifest.get("baselines", {})
     if not isinstance(baselines, dict):
         raise TrainError(f"{file}: baselines must be an object")
-    for key, value in [(k, manifest.get(k)) for k in needed] + [(f"baselines.{k}", v) for k, v in baselines.items()]:
+    paths = [(k, manifest.get(k)) for k in needed] + [(f"baselines.{k}", v) for k, v in baselines.items()]
+    if router is not None:
+        paths.append(("router.weights", router.get("weights")))
+    for key, value in paths:
         if not isinstance(value, str) or not value or value.startswith("/") or ".." in Path(value).parts:
             raise TrainError(f"{file}: {key} must be a path inside the directory, not {value!r}")
     gamma = manifest.get("gamma", 2)
@@ -141,4 +170,9 @@ def read_bundle(directory: Path) -> Bundle:
     baselines = {name: load_model(directory / path) for name, path in manifest.get("baselines", {}).items()}
     for model in baselines.values():
         check_pair(primary.config, model.config)
-    return Bundle(primary, secondary, projections, manifest.get("gamma", 2), baselines, manifest.get("provenance", {}))
+    router = None
+    if manifest.get("router") is not None:
+        entry = manifest["router"]
+        router = read_router(directory / entry["weights"], secondary.config.hidden_size, entry["top_k"])
+    gamma, provenance = manifest.get("gamma", 2), manifest.get("provenance", {})
+    return Bundle(primary, secondary, projections, gamma, baselines, provenance, router)

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from .bundle import Bundle
 from .decode import greedy, greedy_speed, stepwise_logits
 from .errors import TrainError
+from .router import features
 
 
 def check_tokens(tokens: list[int], bundle: Bundle, room: int = 0) -> None:
@@ -30,7 +31,8 @@ def check_tokens(tokens: list[int], bundle: Bundle, room: int = 0) -> None:
 @torch.no_grad()
 def reference_logits(bundle: Bundle, tokens: list[int], gamma: int) -> dict[str, torch.Tensor]:
     """``tokens`` int32 ``[T]``; ``primary_logits``, ``secondary_logits`` (the secondary alone) and, for a tandem,
-    ``tandem_logits`` (decoded step by step in blocks of ``gamma`` from position 0), each float32 ``[T, V]``."""
+    ``tandem_logits`` (decoded step by step in blocks of ``gamma`` from position 0), each float32 ``[T, V]``; with a router
+    ``router``, its probabilities for the last of these, ``[T, 2]``."""
     check_tokens(tokens, bundle)
     ids = torch.tensor(tokens)
     out = {
@@ -40,6 +42,10 @@ def reference_logits(bundle: Bundle, tokens: list[int], gamma: int) -> dict[str,
     }
     if bundle.projections is not None:
         out["tandem_logits"] = stepwise_logits(bundle.primary, bundle.secondary, bundle.projections, ids, gamma)
+    if bundle.router is not None:
+        logits = out.get("tandem_logits", out["secondary_logits"])
+        inputs = features(logits, bundle.secondary.model.embed_tokens.weight, bundle.router.top_k)
+        out["router"] = torch.sigmoid(bundle.router(inputs))
     return out
 
 

@@ -17,6 +17,7 @@ from .bundle import Bundle, write_bundle
 from .config import ModelConfig
 from .errors import TrainError
 from .model import LlamaLM
+from .router import Router
 from .tandem import Projections
 from .text import END_OF_TEXT
 from .tokenizer import save_tokenizer
@@ -71,8 +72,11 @@ def _randomise(module: torch.nn.Module, generator: torch.Generator) -> None:
         parameter.copy_(values)
 
 
-def make_tiny(variant: str, seed: int = 0) -> Bundle:
-    """A random tandem (or pair) of one of ``VARIANTS``, with a distilled baseline. Values are exact in bf16."""
+def make_tiny(variant: str, seed: int = 0, router: bool = False) -> Bundle:
+    """A random tandem (or pair) of one of ``VARIANTS``, with a distilled baseline and, if asked for, a random router.
+
+    Values are exact in bf16. The models do not depend on whether there is a router.
+    """
     if variant not in VARIANTS:
         raise TrainError(f"no tiny variant {variant!r}: choose from {', '.join(VARIANTS)}")
     primary_config, secondary_config, layer_map = VARIANTS[variant]
@@ -85,11 +89,17 @@ def make_tiny(variant: str, seed: int = 0) -> Bundle:
             for parameter in module.parameters():
                 parameter.data = parameter.data.bfloat16().float()
     note = {"trainer": "tandem_train", "made_by": f"tiny --variant {variant} --seed {seed}"}
-    return Bundle(primary, secondary, projections, 2, {"distilled": distilled}, note)
+    bundle = Bundle(primary, secondary, projections, 2, {"distilled": distilled}, note)
+    if router:
+        note["made_by"] += " --router"
+        bundle.router = Router(secondary_config.hidden_size, 3, 20, scale=5.0)
+        bundle.router.initialise(seed)
+        bundle.router.rescale(torch.tensor([2.0, 1.5]), torch.tensor([0.25, -0.5]))
+    return bundle
 
 
-def write_tiny(variant: str, seed: int, out: Path, dtype: torch.dtype = torch.bfloat16) -> None:
+def write_tiny(variant: str, seed: int, out: Path, dtype: torch.dtype = torch.bfloat16, router: bool = False) -> None:
     """Writes a tiny checkpoint directory with its tokenizer. The same arguments give the same bytes."""
-    bundle = make_tiny(variant, seed)
+    bundle = make_tiny(variant, seed, router)
     save_tokenizer(byte_tokenizer(bundle.primary.config.vocab_size), out, bundle.primary.config.max_positions)
     write_bundle(bundle, out, out, dtype)

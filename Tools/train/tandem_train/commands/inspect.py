@@ -19,6 +19,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     one.add_argument("--variant", default="tied", help=f"one of {', '.join(tiny.VARIANTS)} (default tied)")
     one.add_argument("-s", "--seed", type=int, default=0)
     one.add_argument("--dtype", choices=("bf16", "fp16", "fp32"), default="bf16", help="type of the stored weights")
+    one.add_argument("--router", action="store_true", help="with a random block-length router")
     one.add_argument("--out", type=Path, required=True)
     one.set_defaults(run=_tiny)
 
@@ -28,7 +29,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     given.add_argument("--prompt-ids", help="token ids, separated by commas or spaces")
     given.add_argument("--prompt", help="text, tokenised with the checkpoint's tokenizer")
     two.add_argument("--gamma", type=int, help="block length (default: the checkpoint's)")
-    two.add_argument("--out", type=Path, help="safetensors file: tokens, primary_logits, secondary_logits, tandem_logits")
+    two.add_argument("--out", type=Path, help="safetensors file: tokens, primary_logits, secondary_logits, tandem_logits, router")
     two.add_argument("--json", action="store_true", help="print greedy SPEED from the prompt as JSON")
     two.add_argument("-n", "--predict", type=int, default=32, help="tokens to generate for --json (default 32)")
     two.set_defaults(run=_reference)
@@ -40,7 +41,7 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 def _tiny(options: argparse.Namespace) -> None:
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[options.dtype]
-    tiny.write_tiny(options.variant, options.seed, options.out, dtype)
+    tiny.write_tiny(options.variant, options.seed, options.out, dtype, options.router)
     print(options.out)
 
 
@@ -78,4 +79,9 @@ def _verify(options: argparse.Namespace) -> None:
                 raise TrainError(f"{name}: {key} holds values that are not finite")
         count = sum(p.numel() for p in model.parameters())
         print(f"{name:12} {count / 1e6:8.2f} M parameters {model.config.macs_per_token() / 1e6:8.2f} M MACs/token")
-    print(f"{loaded.kind}, gamma {loaded.gamma}" + (f", layer map {loaded.projections.layer_map}" if loaded.projections else ""))
+    parts = [f"layer map {loaded.projections.layer_map}"] if loaded.projections else []
+    if loaded.router is not None:
+        if not all(torch.isfinite(tensor).all() for tensor in loaded.router.state_dict().values()):
+            raise TrainError("the router holds values that are not finite")
+        parts.append(f"router with {loaded.router.hidden.out_features} hidden units over {loaded.router.top_k} tokens")
+    print(", ".join([loaded.kind, f"gamma {loaded.gamma}", *parts]))
