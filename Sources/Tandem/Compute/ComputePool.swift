@@ -3,13 +3,14 @@
 import CTandemKernels
 import Glibc
 import Synchronization
+internal import TandemFormat
 
 /// A fork-join pool: the calling thread and `threadCount - 1` workers share the items of one job at a time.
 ///
 /// Items are claimed one by one as threads become free, so a thread that loses its core to a neighbour delays only
 /// the item in its hands. Idle threads spin for some microseconds, because the next job of a forward pass usually
-/// follows at once, and then sleep in the kernel. Where a busy neighbour holds a worker's core while the caller waits for
-/// the worker's item, the caller does some jobs alone before it tries again.
+/// follows at once, and then sleep in the kernel. A caller that waits for a worker's last item sleeps soon too: where a
+/// busy neighbour holds the worker's core, the kernel can then move the worker to the caller's.
 ///
 /// ## Thread Safety
 /// Any number of threads may call ``run(_:_:)``; their jobs take turns. A body must not call `run` of the same pool.
@@ -76,64 +77,34 @@ private final class SharedState: @unchecked Sendable {
     private let sleepers = Atomic<Int>(0)
     private let stopping = Atomic<Bool>(false)
     let backoff = StallBackoff()
-    private let callers: UnsafeMutablePointer<pthread_mutex_t>
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let wake: UnsafeMutablePointer<pthread_cond_t>
+    private let isCallerAsleep = Atomic<Bool>(false)
+    private let callers = ThreadLock()
+    private let lock = ThreadLock()
+    private let wake = ThreadCondition()
+    private let done = ThreadCondition()
     /// Workers started; changed only before the pool is shared.
     private var threads: [pthread_t] = []
 
     /// Spins before sleeping: some ten to twenty microseconds.
     private static let spinLimit = 600
 
-    init() {
-        unsafe callers = .allocate(capacity: 1)
-        unsafe mutex = .allocate(capacity: 1)
-        unsafe wake = .allocate(capacity: 1)
-        unsafe pthread_mutex_init(callers, nil)
-        unsafe pthread_mutex_init(mutex, nil)
-        unsafe pthread_cond_init(wake, nil)
-    }
-
-    deinit {
-        unsafe pthread_cond_destroy(wake)
-        unsafe pthread_mutex_destroy(mutex)
-        unsafe pthread_mutex_destroy(callers)
-        unsafe wake.deallocate()
-        unsafe mutex.deallocate()
-        unsafe callers.deallocate()
-    }
-
     func startWorker() -> Bool {
-        var thread = pthread_t()
-        let start = WorkerStart(state: self, thread: threads.count + 1)
-        let context = unsafe Unmanaged.passRetained(start)
-        // Signals are the host's business: workers block them all, so that no handler runs on their stacks.
-        var all = sigset_t()
-        var previous = sigset_t()
-        unsafe sigfillset(&all)
-        unsafe pthread_sigmask(SIG_SETMASK, &all, &previous)
-        let status = unsafe pthread_create(&thread, nil, workerMain, context.toOpaque())
-        unsafe pthread_sigmask(SIG_SETMASK, &previous, nil)
-        guard status == 0 else {
-            unsafe context.release()
-            return false
-        }
+        let number = threads.count + 1
+        guard let thread = startThread({ self.workerLoop(thread: number) }).thread else { return false }
         threads.append(thread)
         return true
     }
 
     func stop() {
         stopping.store(true, ordering: .sequentiallyConsistent)
-        unsafe pthread_mutex_lock(mutex)
-        unsafe pthread_cond_broadcast(wake)
-        unsafe pthread_mutex_unlock(mutex)
+        lock.withLock { wake.broadcast() }
         for thread in threads { pthread_join(thread, nil) }
         threads = []
     }
 
     func execute(_ job: UnsafeMutablePointer<Job>) {
-        unsafe pthread_mutex_lock(callers)
-        defer { unsafe pthread_mutex_unlock(callers) }
+        callers.lock()
+        defer { callers.unlock() }
 
         let count = unsafe job.pointee.count
         completed.store(0, ordering: .relaxed)
@@ -141,9 +112,7 @@ private final class SharedState: @unchecked Sendable {
         let epoch = (ticket.load(ordering: .relaxed) >> 32) &+ 1
         ticket.store((epoch << 32) | UInt64(count), ordering: .sequentiallyConsistent)
         if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
-            unsafe pthread_mutex_lock(mutex)
-            unsafe pthread_cond_broadcast(wake)
-            unsafe pthread_mutex_unlock(mutex)
+            lock.withLock { wake.broadcast() }
         }
 
         let start = monotonicSeconds()
@@ -156,11 +125,19 @@ private final class SharedState: @unchecked Sendable {
             if spins < Self.spinLimit {
                 tk_relax()
             } else {
-                // Another thread holds an unfinished item; let it have the core.
-                sched_yield()
+                sleep(untilCompleted: count)
             }
         }
         backoff.record(ownSeconds: ownEnd - start, waitedSeconds: monotonicSeconds() - ownEnd)
+    }
+
+    /// Another thread holds an unfinished item and may have lost its core: the caller's becomes free for it.
+    private func sleep(untilCompleted count: Int) {
+        lock.lock()
+        isCallerAsleep.store(true, ordering: .sequentiallyConsistent)
+        while completed.load(ordering: .sequentiallyConsistent) < count { done.wait(lock) }
+        isCallerAsleep.store(false, ordering: .relaxed)
+        lock.unlock()
     }
 
     /// Takes one item of the current job, if there is one, and runs it.
@@ -177,7 +154,8 @@ private final class SharedState: @unchecked Sendable {
                 continue
             }
             runItem(remaining: Int(remaining), ofJobAt: address, thread: thread)
-            completed.wrappingAdd(1, ordering: .releasing)
+            completed.wrappingAdd(1, ordering: .sequentiallyConsistent)
+            if isCallerAsleep.load(ordering: .sequentiallyConsistent) { lock.withLock { done.signal() } }
             return true
         }
     }
@@ -201,34 +179,16 @@ private final class SharedState: @unchecked Sendable {
                 tk_relax()
                 continue
             }
-            unsafe pthread_mutex_lock(mutex)
+            lock.lock()
             sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
             while ticket.load(ordering: .sequentiallyConsistent) & 0xFFFF_FFFF == 0
                 && !stopping.load(ordering: .sequentiallyConsistent)
             {
-                unsafe pthread_cond_wait(wake, mutex)
+                wake.wait(lock)
             }
             sleepers.wrappingSubtract(1, ordering: .sequentiallyConsistent)
-            unsafe pthread_mutex_unlock(mutex)
+            lock.unlock()
             spins = 0
         }
     }
-}
-
-/// What a new worker needs to know.
-private final class WorkerStart {
-    let state: SharedState
-    let thread: Int
-
-    init(state: SharedState, thread: Int) {
-        self.state = state
-        self.thread = thread
-    }
-}
-
-private func workerMain(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let context = unsafe context else { return nil }
-    let start = unsafe Unmanaged<WorkerStart>.fromOpaque(context).takeRetainedValue()
-    start.state.workerLoop(thread: start.thread)
-    return nil
 }

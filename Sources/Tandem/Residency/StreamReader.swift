@@ -103,17 +103,8 @@ final class StreamReader: @unchecked Sendable {
     /// Starts the thread.
     /// - Throws: ``TandemError/format(_:)`` when the system refuses a thread.
     func start() throws(TandemError) {
-        var number = pthread_t()
-        let context = unsafe Unmanaged.passRetained(self)
-        // Signals are the host's business.
-        var all = sigset_t()
-        var previous = sigset_t()
-        unsafe sigfillset(&all)
-        unsafe pthread_sigmask(SIG_SETMASK, &all, &previous)
-        let status = unsafe pthread_create(&number, nil, readerMain, context.toOpaque())
-        unsafe pthread_sigmask(SIG_SETMASK, &previous, nil)
-        guard status == 0 else {
-            unsafe context.release()
+        let (number, status) = startThread { self.run() }
+        guard let number else {
             throw .format(.system(operation: "start a thread to read", path: storage.path, code: status))
         }
         thread = number
@@ -269,11 +260,4 @@ final class StreamReader: @unchecked Sendable {
         defer { unlock() }
         return counts
     }
-}
-
-private func readerMain(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let context = unsafe context else { return nil }
-    let reader = unsafe Unmanaged<StreamReader>.fromOpaque(context).takeRetainedValue()
-    reader.run()
-    return nil
 }

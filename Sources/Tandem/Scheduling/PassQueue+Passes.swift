@@ -43,7 +43,7 @@ extension PassQueue {
     private func wait(for request: PassRequest, _ member: PassMember) throws(TandemError) -> PassCost {
         defer { lock.unlock() }
         guard getpid() == process.load(ordering: .relaxed) else { throw .forkedProcess }
-        try startThread()
+        try startPasses()
         member.request = request
         member.requestedAt = monotonicSeconds()
         member.outcome = nil
@@ -136,19 +136,9 @@ extension PassQueue {
     // MARK: - Life of the thread
 
     /// Starts the pass thread if there is none. With the lock held.
-    private func startThread() throws(TandemError) {
+    private func startPasses() throws(TandemError) {
         guard thread == nil else { return }
-        var number = pthread_t()
-        let context = unsafe Unmanaged.passRetained(self)
-        // Signals are the host's business.
-        var all = sigset_t()
-        var previous = sigset_t()
-        unsafe sigfillset(&all)
-        unsafe pthread_sigmask(SIG_SETMASK, &all, &previous)
-        let status = unsafe pthread_create(&number, nil, passMain, context.toOpaque())
-        unsafe pthread_sigmask(SIG_SETMASK, &previous, nil)
-        guard status == 0 else {
-            unsafe context.release()
+        guard let number = startThread({ self.runPasses() }).thread else {
             throw .outOfMemory(requestedBytes: 0, purpose: "a pass thread")
         }
         thread = number
@@ -197,11 +187,4 @@ extension PassQueue: PassObserver {
             member.wake.signal()
         }
     }
-}
-
-private func passMain(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let context = unsafe context else { return nil }
-    let queue = unsafe Unmanaged<PassQueue>.fromOpaque(context).takeRetainedValue()
-    queue.runPasses()
-    return nil
 }

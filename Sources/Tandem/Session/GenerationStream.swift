@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+internal import TandemFormat
 public import TandemTokenizer
 
 extension Session {
@@ -58,36 +59,9 @@ extension AsyncThrowingStream<Generation, any Error> {
     }
 }
 
-/// A closure on its way to a new thread.
-private final class ThreadBody: Sendable {
-    let run: @Sendable () -> Void
-
-    init(run: @escaping @Sendable () -> Void) {
-        self.run = run
-    }
-}
-
 /// Runs `body` on a new detached thread with all signals blocked; returns whether the thread could be made.
 func startDetachedThread(_ body: @escaping @Sendable () -> Void) -> Bool {
-    let context = unsafe Unmanaged.passRetained(ThreadBody(run: body))
-    var all = sigset_t()
-    var previous = sigset_t()
-    unsafe sigfillset(&all)
-    unsafe pthread_sigmask(SIG_SETMASK, &all, &previous)
-    defer { unsafe pthread_sigmask(SIG_SETMASK, &previous, nil) }
-    var thread = pthread_t()
-    let status = unsafe pthread_create(
-        &thread, nil,
-        { context in
-            if let context = unsafe context {
-                unsafe Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().run()
-            }
-            return nil
-        }, context.toOpaque())
-    guard status == 0 else {
-        unsafe context.release()
-        return false
-    }
+    guard let thread = startThread(body).thread else { return false }
     pthread_detach(thread)
     return true
 }

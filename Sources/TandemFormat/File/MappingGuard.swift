@@ -73,28 +73,7 @@ private final class GuardState: @unchecked Sendable {
         unsafe answered.deallocate()
     }
 
-    func start() -> pthread_t? {
-        var thread = pthread_t()
-        let context = unsafe Unmanaged.passRetained(self)
-        var all = sigset_t()
-        var previous = sigset_t()
-        unsafe sigfillset(&all)
-        unsafe pthread_sigmask(SIG_SETMASK, &all, &previous)
-        defer { unsafe pthread_sigmask(SIG_SETMASK, &previous, nil) }
-        let status = unsafe pthread_create(
-            &thread, nil,
-            { context in
-                if let context = unsafe context {
-                    unsafe Unmanaged<GuardState>.fromOpaque(context).takeRetainedValue().run()
-                }
-                return nil
-            }, context.toOpaque())
-        guard status == 0 else {
-            unsafe context.release()
-            return nil
-        }
-        return thread
-    }
+    func start() -> pthread_t? { startThread { self.run() }.thread }
 
     /// Waits for the thread's first word: whether it has the lease.
     func waitForLease() -> Bool {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+internal import TandemFormat
 
 /// Encodes the blocks of one matrix on several threads and hands them over in order.
 ///
@@ -76,19 +77,7 @@ import Glibc
     private func startWorkers() -> [pthread_t] {
         var threads: [pthread_t] = []
         for _ in 0..<workerCount {
-            var thread = pthread_t()
-            let context = unsafe Unmanaged.passRetained(self)
-            let status = unsafe pthread_create(
-                &thread, nil,
-                { context in
-                    guard let context = unsafe context else { return nil }
-                    unsafe Unmanaged<BlockPipeline>.fromOpaque(context).takeRetainedValue().work()
-                    return nil
-                }, context.toOpaque())
-            guard status == 0 else {
-                unsafe context.release()
-                break
-            }
+            guard let thread = startThread({ self.work() }).thread else { break }
             threads.append(thread)
         }
         return threads
