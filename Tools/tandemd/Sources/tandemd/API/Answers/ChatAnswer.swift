@@ -14,6 +14,8 @@ struct ChatAnswer: AnswerWriter {
     private let eventStart: String
     private let eventEnd: String
 
+    private static let chunk = "chat.completion.chunk"
+
     private struct Choice: Sendable {
         var text = ""
         var calls: [ToolCall] = []
@@ -28,10 +30,7 @@ struct ChatAnswer: AnswerWriter {
         self.head = head
         self.wantsLogprobs = wantsLogprobs
         self.choices = Array(repeating: Choice(parser: parser), count: choices)
-        let members = JSONValue.object(head.members(object: "chat.completion.chunk")).serialized(
-            sortedKeys: false)
-        eventStart = "data: \(members.dropLast()),\"choices\":[{\"index\":"
-        eventEnd = ",\"finish_reason\":null}]\(head.streamsUsage ? ",\"usage\":null" : "")}\n\n"
+        (eventStart, eventEnd) = head.eventFrame(object: Self.chunk)
     }
 
     mutating func open(into buffer: inout ByteBuffer) {
@@ -61,11 +60,7 @@ struct ChatAnswer: AnswerWriter {
     }
 
     mutating func close(into buffer: inout ByteBuffer) {
-        guard head.streamsUsage else { return }
-        var members = head.members(object: "chat.completion.chunk")
-        members["choices"] = []
-        members["usage"] = usage.json
-        buffer.writeEvent(.object(members))
+        head.writeUsageEvent(usage, object: Self.chunk, into: &buffer)
     }
 
     func response() -> JSONValue {
@@ -141,11 +136,8 @@ struct ChatAnswer: AnswerWriter {
     private func event(
         _ index: Int, delta: JSONValue, finish: JSONValue = .null, into buffer: inout ByteBuffer
     ) {
-        var members = head.members(object: "chat.completion.chunk")
-        members["choices"] = [
-            ["index": .integer(Int64(index)), "delta": delta, "logprobs": .null, "finish_reason": finish]
-        ]
-        if head.streamsUsage { members["usage"] = .null }
-        buffer.writeEvent(.object(members))
+        head.writeChoiceEvent(
+            ["index": .integer(Int64(index)), "delta": delta, "logprobs": .null, "finish_reason": finish],
+            object: Self.chunk, into: &buffer)
     }
 }

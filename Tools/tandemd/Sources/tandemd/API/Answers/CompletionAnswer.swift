@@ -14,6 +14,8 @@ struct CompletionAnswer: AnswerWriter {
     private let eventStart: String
     private let eventEnd: String
 
+    private static let object = "text_completion"
+
     private struct Choice: Sendable {
         var text = ""
         var logprobs = CompletionLogprobs()
@@ -24,9 +26,7 @@ struct CompletionAnswer: AnswerWriter {
         self.head = head
         self.wantsLogprobs = wantsLogprobs
         self.choices = Array(repeating: Choice(), count: choices)
-        let members = JSONValue.object(head.members(object: "text_completion")).serialized(sortedKeys: false)
-        eventStart = "data: \(members.dropLast()),\"choices\":[{\"index\":"
-        eventEnd = ",\"finish_reason\":null}]\(head.streamsUsage ? ",\"usage\":null" : "")}\n\n"
+        (eventStart, eventEnd) = head.eventFrame(object: Self.object)
     }
 
     mutating func open(into buffer: inout ByteBuffer) {}
@@ -51,22 +51,17 @@ struct CompletionAnswer: AnswerWriter {
     mutating func complete(_ result: GenerationResult, choice index: Int, into buffer: inout ByteBuffer) {
         usage.add(result, countsPrompt: index % head.choicesPerPrompt == 0)
         choices[index].finish = finishText(result.finishReason)
-        var members = head.members(object: "text_completion")
-        members["choices"] = [choiceJSON(index, text: "", logprobs: .null, finish: choices[index].finish)]
-        if head.streamsUsage { members["usage"] = .null }
-        buffer.writeEvent(.object(members))
+        head.writeChoiceEvent(
+            choiceJSON(index, text: "", logprobs: .null, finish: choices[index].finish), object: Self.object,
+            into: &buffer)
     }
 
     mutating func close(into buffer: inout ByteBuffer) {
-        guard head.streamsUsage else { return }
-        var members = head.members(object: "text_completion")
-        members["choices"] = []
-        members["usage"] = usage.json
-        buffer.writeEvent(.object(members))
+        head.writeUsageEvent(usage, object: Self.object, into: &buffer)
     }
 
     func response() -> JSONValue {
-        var members = head.members(object: "text_completion")
+        var members = head.members(object: Self.object)
         members["choices"] = .array(
             choices.enumerated().map { index, choice in
                 choiceJSON(
