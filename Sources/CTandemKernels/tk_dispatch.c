@@ -7,6 +7,13 @@
 #if TK_ARM64 && defined(__linux__)
 #include <sys/auxv.h>
 #define TK_HWCAP_ASIMDDP (1ul << 20)
+#define TK_HWCAP2_I8MM (1ul << 13)
+#endif
+
+#if TK_AMX
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #if TK_X86
@@ -24,11 +31,56 @@ static int tk_has_avx512vnni(void) {
 }
 #endif
 
+#if TK_AMX
+#define TK_ARCH_GET_XCOMP_PERM 0x1022
+#define TK_ARCH_REQ_XCOMP_PERM 0x1023
+#define TK_XFEATURE_TILEDATA 18
+
+// Tiles of eight registers of 16 rows of 64 bytes, their int8 products, GFNI, and a system that saves them.
+static int tk_amx_in_processor(void) {
+    unsigned eax, ebx, ecx, edx;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || (ecx >> 27 & 1) == 0) return 0; // OSXSAVE
+    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return 0;
+    if ((edx >> 24 & 3) != 3 || (ecx >> 8 & 1) == 0) return 0; // AMX-TILE, AMX-INT8; GFNI
+    if (!__get_cpuid_count(0x1d, 1, &eax, &ebx, &ecx, &edx)) return 0;
+    if (eax >> 16 < 1024 || (ebx & 0xffff) < 64 || ebx >> 16 < 8 || (ecx & 0xffff) < 16) return 0;
+    unsigned low, high;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (low >> 17 & 3) == 3;
+}
+
+// Linux hands tile registers only to processes that ask. The answer holds for all threads and for good, so it
+// is asked for once; threads that ask at the same time get the same answer.
+static int tk_has_amx(void) {
+    enum { unknown, yes, no };
+    static _Atomic int answer = unknown;
+    if (answer == unknown) {
+        unsigned long granted = 0;
+        const int has = tk_has_avx512vnni() && tk_amx_in_processor() &&
+                        syscall(SYS_arch_prctl, TK_ARCH_REQ_XCOMP_PERM, TK_XFEATURE_TILEDATA) == 0 &&
+                        syscall(SYS_arch_prctl, TK_ARCH_GET_XCOMP_PERM, &granted) == 0 &&
+                        (granted >> TK_XFEATURE_TILEDATA & 1) != 0;
+        answer = has ? yes : no;
+    }
+    return answer == yes;
+}
+#endif
+
 #if TK_ARM64
 static int tk_has_dotprod(void) {
 #if defined(__linux__)
     return (getauxval(AT_HWCAP) & TK_HWCAP_ASIMDDP) != 0;
 #elif defined(__APPLE__) || defined(__ARM_FEATURE_DOTPROD)
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+static int tk_has_i8mm(void) {
+#if defined(__linux__)
+    return tk_has_dotprod() && (getauxval(AT_HWCAP2) & TK_HWCAP2_I8MM) != 0;
+#elif defined(__ARM_FEATURE_MATMUL_INT8)
     return 1;
 #else
     return 0;
@@ -49,9 +101,13 @@ static const struct {
     {&tk_kernels_avxvnni, tk_has_avxvnni},
     {&tk_kernels_avx512vnni, tk_has_avx512vnni},
 #endif
+#if TK_AMX
+    {&tk_kernels_amx, tk_has_amx},
+#endif
 #if TK_ARM64
     {&tk_kernels_neon, tk_always},
     {&tk_kernels_neon_dotprod, tk_has_dotprod},
+    {&tk_kernels_neon_i8mm, tk_has_i8mm},
 #endif
 };
 

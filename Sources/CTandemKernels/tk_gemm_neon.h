@@ -15,55 +15,7 @@
 #define TK_GEMM_NEON_DOTS 4
 #endif
 
-// 16 bytes as floats, without and with sign.
-TK_INLINE void tk_gemm_neon_codes(const uint8_t *codes, float32x4_t out[4]) {
-    const uint8x16_t bytes = vld1q_u8(codes);
-    const uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_u8(vget_high_u8(bytes));
-    out[0] = vcvtq_f32_u32(vmovl_u16(vget_low_u16(low)));
-    out[1] = vcvtq_f32_u32(vmovl_u16(vget_high_u16(low)));
-    out[2] = vcvtq_f32_u32(vmovl_u16(vget_low_u16(high)));
-    out[3] = vcvtq_f32_u32(vmovl_u16(vget_high_u16(high)));
-}
-
-TK_INLINE void tk_gemm_neon_signed_codes(const uint8_t *codes, float32x4_t out[4]) {
-    const int8x16_t bytes = vreinterpretq_s8_u8(vld1q_u8(codes));
-    const int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_s8(vget_high_s8(bytes));
-    out[0] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(low)));
-    out[1] = vcvtq_f32_s32(vmovl_s16(vget_high_s16(low)));
-    out[2] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(high)));
-    out[3] = vcvtq_f32_s32(vmovl_s16(vget_high_s16(high)));
-}
-
-// The end of an i4z panel: acc = fma(acc, D, b * M), b being what the offset codes give. A pass of its own,
-// because with its accumulators the block's would not fit the registers.
-TK_INLINE void tk_gemm_neon_offsets(const tk_qgemm *a, const uint8_t *scales, size_t row, const int R,
-                                    float32x4_t acc[]) {
-    const size_t groups = a->kp / a->ga, per_code = a->gw / a->ga;
-    const uint8_t *codes = scales + TK_I4Z_FACTORS + 16;
-    float32x4_t b[4 * TK_GEMM_NEON_ROWS], offset[4];
-    float shifts[TK_GEMM_NEON_ROWS][16];
-    TK_UNROLL
-    for (int i = 0; i < 4 * R; i++) b[i] = vdupq_n_f32(0);
-    TK_UNROLL
-    for (int i = 0; i < 4; i++) offset[i] = vdupq_n_f32(0);
-    size_t until_code = 0;
-    for (size_t g = 0; g < groups; g++) {
-        if (g % 16 == 0) tk_i4z_shifts(a, row, g, R, shifts);
-        if (until_code == 0) {
-            tk_gemm_neon_signed_codes(codes, offset);
-            codes += 32;
-            until_code = per_code;
-        }
-        until_code--;
-        TK_UNROLL
-        for (int i = 0; i < 4 * R; i++) b[i] = vfmaq_n_f32(b[i], offset[i % 4], shifts[i / 4][g % 16]);
-    }
-    TK_UNROLL
-    for (int i = 0; i < 4 * R; i++) {
-        const float *factors = (const float *)scales + i % 4 * 4;
-        acc[i] = vfmaq_f32(vmulq_f32(b[i], vld1q_f32(factors + 16)), acc[i], vld1q_f32(factors));
-    }
-}
+#include "tk_neon_scales.h"
 
 TK_INLINE void tk_gemm_neon_block(const tk_qgemm *a, size_t panel, size_t row, const int R,
                                   const int kind) {
@@ -96,12 +48,7 @@ TK_INLINE void tk_gemm_neon_block(const tk_qgemm *a, size_t panel, size_t row, c
             q += 32;
         }
         if (until_scale == 0) {
-            if (kind == TK_I4Z) {
-                tk_gemm_neon_codes(ws, wscale);
-            } else {
-                TK_UNROLL
-                for (int i = 0; i < 4; i++) wscale[i] = tk_neon_half((const uint16_t *)ws + 4 * i);
-            }
+            tk_neon_scales(ws, kind, wscale);
             ws += 32;
             until_scale = per_scale;
         }
@@ -122,7 +69,7 @@ TK_INLINE void tk_gemm_neon_block(const tk_qgemm *a, size_t panel, size_t row, c
             }
         }
     }
-    if (kind == TK_I4Z) tk_gemm_neon_offsets(a, scales, row, R, acc);
+    if (kind == TK_I4Z) tk_neon_offsets(a, scales, row, R, acc);
     TK_UNROLL
     for (int i = 0; i < 4 * R; i++) {
         vst1q_f32(a->y + (row + (size_t)(i / 4)) * a->ldy + panel * 16 + i % 4 * 4, acc[i]);

@@ -35,6 +35,13 @@
 #define TK_X86 0
 #endif
 
+// Tiles need a system that hands them out: Linux.
+#if TK_X86 && defined(__linux__)
+#define TK_AMX 1
+#else
+#define TK_AMX 0
+#endif
+
 #if defined(__aarch64__) && defined(__LITTLE_ENDIAN__)
 #define TK_ARM64 1
 #elif defined(__aarch64__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -153,13 +160,26 @@ extern const tk_kernels tk_kernels_avx512vnni;
 void tk_avxvnni_gemm_i8(const tk_qgemm *args, size_t panel0, size_t panel1);
 void tk_avxvnni_gemm_i4(const tk_qgemm *args, size_t panel0, size_t panel1);
 void tk_avxvnni_gemm_i4z(const tk_qgemm *args, size_t panel0, size_t panel1);
+void tk_avx512vnni_gemm_i8(const tk_qgemm *args, size_t panel0, size_t panel1);
+void tk_avx512vnni_gemm_i4(const tk_qgemm *args, size_t panel0, size_t panel1);
+void tk_avx512vnni_gemm_i4z(const tk_qgemm *args, size_t panel0, size_t panel1);
+#endif
+#if TK_AMX
+extern const tk_kernels tk_kernels_amx;
+void tk_amx_gemm_i8(const tk_qgemm *args, size_t panel0, size_t panel1);
+void tk_amx_gemm_i4(const tk_qgemm *args, size_t panel0, size_t panel1);
+void tk_amx_gemm_i4z(const tk_qgemm *args, size_t panel0, size_t panel1);
 #endif
 #if TK_ARM64
 extern const tk_kernels tk_kernels_neon;
 extern const tk_kernels tk_kernels_neon_dotprod;
+extern const tk_kernels tk_kernels_neon_i8mm;
 void tk_neon_dotprod_gemm_i8(const tk_qgemm *args, size_t panel0, size_t panel1);
 void tk_neon_dotprod_gemm_i4(const tk_qgemm *args, size_t panel0, size_t panel1);
 void tk_neon_dotprod_gemm_i4z(const tk_qgemm *args, size_t panel0, size_t panel1);
+void tk_neon_i8mm_gemm_i8(const tk_qgemm *args, size_t panel0, size_t panel1);
+void tk_neon_i8mm_gemm_i4(const tk_qgemm *args, size_t panel0, size_t panel1);
+void tk_neon_i8mm_gemm_i4z(const tk_qgemm *args, size_t panel0, size_t panel1);
 #endif
 
 #endif

@@ -94,4 +94,13 @@ const tk_kernels tk_kernels_neon_dotprod = {
     TK_ROWS_MEMBERS,
 };
 
+// Likewise from tk_neon_i8mm.c.
+const tk_kernels tk_kernels_neon_i8mm = {
+    .name = "neon-i8mm",
+    .gemm_i8 = tk_neon_i8mm_gemm_i8,
+    .gemm_i4 = tk_neon_i8mm_gemm_i4,
+    .gemm_i4z = tk_neon_i8mm_gemm_i4z,
+    TK_ROWS_MEMBERS,
+};
+
 #endif

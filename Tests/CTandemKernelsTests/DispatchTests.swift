@@ -17,6 +17,27 @@ struct DispatchTests {
         #expect(unsafe tk_isa_named(nil) == nil)
     }
 
+    @Test("threads that look at the same time see the same tables")
+    func concurrentLookups() async {
+        let counts = await withTaskGroup(of: Int.self) { group in
+            for _ in 0..<32 { group.addTask { tk_isa_count() } }
+            return await group.reduce(into: Set<Int>()) { $0.insert($1) }
+        }
+        #expect(counts == [Table.all.count])
+    }
+
+    @Test("tables of one processor line: a faster one implies those before it")
+    func implied() {
+        let names = Table.all.map(\.name)
+        let chains = [
+            ["avx2", "avxvnni"], ["avx2", "avx512vnni", "amx"], ["neon", "neon-dotprod", "neon-i8mm"],
+        ]
+        for chain in chains {
+            guard let last = chain.lastIndex(where: names.contains) else { continue }
+            for name in chain[..<last] { #expect(names.contains(name), "\(chain[last]) without \(name)") }
+        }
+    }
+
     @Test("this architecture has more than the scalar table where it must")
     func expected() {
         #if arch(arm64)

@@ -26,7 +26,7 @@ struct Shape: Sendable, CustomTestStringConvertible {
 
 @Suite("Quantised matrix products")
 struct ProductTests {
-    static let rowCounts = Array(1...17) + [40]
+    static let rowCounts = Array(1...17) + [31, 32, 33, 40]
 
     private func activations(_ shape: Shape, rows: Int, paddedColumns: Int, _ random: inout Random)
         -> Activations
@@ -49,6 +49,27 @@ struct ProductTests {
                 #expect(
                     bits(table.product(x, w)) == bits(Table.scalar.product(x, w)),
                     "\(kind), \(rows) rows")
+            }
+        }
+    }
+
+    @Test("long prompts: every table gives the scalar table's bits", arguments: Table.all, [32, 64, 128, 0])
+    func longPrompts(table: Table, group: Int) {
+        // More k than any kernel takes at a time, and not a multiple of it.
+        let shape = Shape(rows: 50, columns: 1100, group: group, activationGroup: group == 0 ? 64 : group)
+        for kind in MatrixKind.allCases {
+            var random = Random(seed: UInt64(1 + group))
+            let w = QuantisedMatrix.random(
+                rows: shape.rows, columns: shape.columns, kind: kind, group: group, using: &random)
+            let x = activations(shape, rows: 512, paddedColumns: w.paddedColumns, &random)
+            let expected = bits(Table.scalar.product(x, w))
+            #expect(bits(table.product(x, w)) == expected, "\(kind)")
+            // Blocks of every size up to two tiles of rows, somewhere in between.
+            let width = w.panelCount * 16
+            for rows in [18, 24, 47, 63, 65, 97] {
+                #expect(
+                    bits(table.product(x, w, rows: 3..<3 + rows))
+                        == Array(expected[3 * width..<(3 + rows) * width]), "\(kind), \(rows) rows")
             }
         }
     }

@@ -104,7 +104,7 @@ typedef struct tk_attention {
 
 /// One instruction set's implementation of everything.
 typedef struct tk_kernels {
-    /// "scalar", "avx2", "avxvnni", "avx512vnni", "neon", "neon-dotprod".
+    /// "scalar", "avx2", "avxvnni", "avx512vnni", "amx", "neon", "neon-dotprod", "neon-i8mm".
     const char *name;
 
     /// y[r, n] = sum over groups i (in order) of fma((float)dot_i, wscale * ascale_i, acc), acc starting at

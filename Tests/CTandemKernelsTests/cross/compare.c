@@ -7,11 +7,19 @@
 // Usage: compare [table …]   (by default all tables of this machine)
 // Exit status 1 on a difference or a missing table.
 //
+// With EMULATE_AMX defined, and emulate_amx.c linked, there is a table "amx" on every processor that has AVX-512
+// VNNI: where tile instructions are missing they are emulated.
+//
 // The digest in each line covers every result that was compared. It is the same for every table and on every
 // machine.
 
 #include "tandem_kernels.h"
 #include "tandem_planes.h"
+
+#ifdef EMULATE_AMX
+#include "emulate_amx.h"
+extern const tk_kernels tk_kernels_amx;
+#endif
 
 #include <math.h>
 #include <stdio.h>
@@ -88,6 +96,26 @@ static void check(int good, const tk_kernels *table, const char *what, size_t a,
     if (failures++ < 20) printf("FAIL %s %s (%zu, %zu, %zu)\n", table->name, what, a, b, c);
 }
 
+// Tables of this machine, and after them the emulated one.
+static const tk_kernels *table_at(size_t index) {
+    const tk_kernels *table = tk_isa_at(index);
+#ifdef EMULATE_AMX
+    if (index == tk_isa_count() && tk_isa_named("avx512vnni") != NULL && tk_isa_named("amx") == NULL) {
+        table = &tk_kernels_amx;
+    }
+#endif
+    return table;
+}
+
+// A kernel leaves no tiles behind.
+static int tiles_released(void) {
+#ifdef EMULATE_AMX
+    return !emulated_amx_configured();
+#else
+    return 1;
+#endif
+}
+
 enum kind { I8, I4, I4Z };
 
 static void gemm(const tk_kernels *table, enum kind kind, const tk_qgemm *args, size_t first, size_t last) {
@@ -153,6 +181,7 @@ static void compare_gemm(const tk_kernels *scalar, const tk_kernels *table, size
     gemm(table, kind, &args, panels / 2, panels);
     static const char *names[] = {"gemm_i8", "gemm_i4", "gemm_i4z"};
     check(same_floats(y, y2, rows * ldy), table, names[kind], n, k, rows * 1000 + ga);
+    check(tiles_released(), table, "tiles released", n, k, rows);
     free(w), free(values), free(ws), free(x), free(q), free(q2), free(as), free(as2), free(sums), free(sums2);
     free(y), free(y2);
 }
@@ -297,7 +326,20 @@ static void compare(const tk_kernels *scalar, const tk_kernels *table) {
         compare_gemm_f32(scalar, table, rows * 7, 13 + rows, rows);
         compare_gemm_f32(scalar, table, 80, 64, rows);
     }
-    for (enum kind kind = I8; kind <= I4Z; kind++) compare_gemm(scalar, table, 70, 2048, 40, 64, 64, kind, 0);
+    // Every edge of blocks of rows, and of blocks of k.
+    static const size_t many[] = {31, 32, 33, 47, 48, 49, 64, 65, 100};
+    for (size_t i = 0; i < sizeof many / sizeof *many; i++) {
+        for (enum kind kind = I8; kind <= I4Z; kind++) {
+            const size_t ga = groups[i % 3];
+            compare_gemm(scalar, table, 40 + i, 512 + 64 * i, many[i], ga, ga, kind, i % 4 == 0);
+            compare_gemm(scalar, table, 16 * i + 1, 640, many[i], 32, 0, kind, 0);
+            compare_gemm(scalar, table, 48, 1100, many[i], 64, 128, kind, 0);
+        }
+    }
+    for (enum kind kind = I8; kind <= I4Z; kind++) {
+        compare_gemm(scalar, table, 70, 2048, 40, 64, 64, kind, 0);
+        compare_gemm(scalar, table, 33, 576, 512, 32, 32, kind, 0);
+    }
     for (size_t n = 1; n <= 100; n++) {
         compare_vectors(scalar, table, n, 0);
         compare_vectors(scalar, table, n, 1);
@@ -366,14 +408,19 @@ static void compare_planes(void) {
 
 int main(int argc, char **argv) {
     const tk_kernels *scalar = tk_isa_named("scalar");
+#ifdef EMULATE_AMX
+    emulate_amx();
+#endif
     for (int i = 1; i < argc; i++) {
-        if (tk_isa_named(argv[i]) == NULL) {
+        size_t at = 0;
+        while (table_at(at) != NULL && strcmp(table_at(at)->name, argv[i]) != 0) at++;
+        if (table_at(at) == NULL) {
             printf("FAIL this processor or build lacks the table \"%s\"\n", argv[i]);
             failures++;
         }
     }
-    for (size_t i = 0; i < tk_isa_count(); i++) {
-        const tk_kernels *table = tk_isa_at(i);
+    for (size_t i = 0; table_at(i) != NULL; i++) {
+        const tk_kernels *table = table_at(i);
         int wanted = argc == 1;
         for (int j = 1; j < argc; j++) wanted |= strcmp(argv[j], table->name) == 0;
         if (!wanted) continue;
@@ -386,5 +433,8 @@ int main(int argc, char **argv) {
         printf("%-14s %ld comparisons with scalar, %ld differences, digest %016llx\n", table->name,
                checks - before, failures - failed, (unsigned long long)digest);
     }
+#ifdef EMULATE_AMX
+    printf("%ld tile instructions emulated\n", emulated_amx_instructions());
+#endif
     return failures == 0 ? 0 : 1;
 }
