@@ -1,5 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// What a matcher may hold, within what every matcher may.
+struct MatcherLimits {
+    /// Entries of the stacks.
+    let entries: Int
+    /// Entries and transitions beyond which it forgets what it can make again.
+    let kept: Int
+    /// Bytes of masks.
+    let maskBytes: Int
+
+    /// - Parameter bytes: of the matcher, more or less; `nil` = what any matcher may have.
+    init(bytes: Int?) {
+        guard let bytes else {
+            entries = GrammarLimits.entries
+            kept = GrammarLimits.kept
+            maskBytes = GrammarLimits.maskBytes
+            return
+        }
+        // Lists have room to grow, so they take up to twice what is in them.
+        entries = min(GrammarLimits.entries, max(4096, bytes / 64))
+        kept = min(GrammarLimits.kept, max(2048, bytes / 128))
+        maskBytes = min(GrammarLimits.maskBytes, bytes / 4)
+    }
+}
+
 /// What a grammar may cost.
 enum GrammarLimits {
     /// Bytes of a grammar's text.

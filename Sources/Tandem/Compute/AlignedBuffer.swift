@@ -33,6 +33,11 @@ final class AlignedBuffer: @unchecked Sendable {
         unsafe munmap(base, byteCount)
     }
 
+    /// Gives the pages back to the system; the bytes are zero when they are looked at next.
+    func discard() {
+        unsafe _ = madvise(base, byteCount, Int32(MADV_DONTNEED))
+    }
+
     /// The block seen as elements of a trivial type.
     func pointer<T: BitwiseCopyable>(to type: T.Type, offset: Int = 0) -> UnsafeMutablePointer<T> {
         unsafe (base + offset).assumingMemoryBound(to: T.self)

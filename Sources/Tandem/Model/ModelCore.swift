@@ -4,10 +4,10 @@ internal import TandemFormat
 
 /// Everything of a loaded model that sessions share.
 ///
-/// Thread safety: immutable, but for what the pool, the ledger and the scheduler guard themselves.
+/// Thread safety: immutable, but for what the pool, the memory and the scheduler guard themselves.
 final class ModelCore: Sendable {
     let file: TandemFile
-    let primary: TransformerWeights
+    let primary: ModelOutline
     let secondary: TransformerWeights?
     /// One matrix [d_S, d_L] per secondary layer; empty when the file holds no tandem.
     let projections: [Matrix]
@@ -26,21 +26,20 @@ final class ModelCore: Sendable {
     /// Costs of passes as the sizes of the weights suggest them: the same on every machine.
     let modelledCosts: PassCosts
 
-    /// The plan that the weights and the sessions keep to.
-    let plan: MemoryPlan
-    /// Weights within a budget; `nil` when the file is mapped.
-    let residency: ModelResidency?
-    let ledger: SessionLedger
+    /// Where the primary's weights are.
+    let memory: ModelMemory
+    /// Keeps the bytes of all other weights alive.
+    private let chunks: [ChunkBytes]
+    /// Carries out changes of ``memory``.
+    private let engine: PassEngine
     /// Runs the passes of all sessions.
     let passes: PassScheduler
 
-    init(
-        file: TandemFile, kernels: KernelTable, threadCount: Int, plan: MemoryPlan,
-        residency: ModelResidency?, scheduling: SchedulingOptions
-    ) throws(TandemError) {
-        self.plan = plan
-        self.residency = residency
-        ledger = SessionLedger(capacity: residency == nil ? nil : plan.sessionBytes)
+    /// - Parameter residency: the weights of `plan`; `nil` = they are in the mapping.
+    init(source: ModelSource, kernels: KernelTable, plan: MemoryPlan, residency: ModelResidency?)
+        throws(TandemError)
+    {
+        let file = source.file
         self.file = file
         self.kernels = kernels
         var loader = WeightLoader(file: file, residency: residency)
@@ -61,21 +60,35 @@ final class ModelCore: Sendable {
             layerMap = []
         }
         self.projections = projections
-        primary = try TransformerWeights(role: .primary, configuration: manifest.primary, loader: &loader)
+        chunks = loader.chunks
+        let weights = try PrimaryWeights(file: file, residency: residency)
+        primary = ModelOutline(weights.model)
         sharedVocabulary = min(
             manifest.primary.vocabularySize,
             manifest.secondary?.vocabularySize ?? manifest.primary.vocabularySize)
         modelledCosts = Self.modelledCosts(file, isStreamed: plan.residency == .streamed)
         let ropes = primary.ropes + (secondary?.ropes ?? [])
         ropeLimits = Set(ropes.compactMap(\.longAbove)).sorted()
-        pool = ComputePool(threadCount: threadCount)
-        passes = PassScheduler(
-            engine: PassEngine(
-                primary: primary, secondary: secondary, projections: projections, layerMap: layerMap,
-                pool: pool, kernels: kernels, stream: residency?.stream,
-                mapped: residency == nil ? file : nil,
-                planned: residency == nil ? nil : (plan.passRows, plan.contextSize)),
-            options: scheduling)
+        pool = ComputePool(threadCount: source.threadCount)
+        memory = ModelMemory(source: source, plan: plan, residency: residency)
+        engine = PassEngine(
+            primary: weights, secondary: secondary, projections: projections, layerMap: layerMap,
+            pool: pool, kernels: kernels, memory: memory)
+        passes = PassScheduler(engine: engine, options: source.options.scheduling)
+    }
+
+    /// Makes the model keep another budget, between two passes.
+    func setMemoryBudget(_ budget: MemoryBudget) throws(TandemError) {
+        try passes.betweenPasses { () throws(TandemError) in
+            try memory.change(to: budget, engine: engine)
+        }
+    }
+
+    /// Takes memory of the plan for matching grammars.
+    func reserveGrammar(_ bytes: Int) throws(TandemError) {
+        try passes.betweenPasses { () throws(TandemError) in
+            try memory.reserveGrammar(bytes, engine: engine)
+        }
     }
 
     private static func modelledCosts(_ file: TandemFile, isStreamed: Bool) -> PassCosts {

@@ -24,9 +24,10 @@ final class TransformerWeights: @unchecked Sendable {
     let stream: WeightStream?
     /// Reads rows of the embedding table when it is not in memory.
     let embeddingRows: EmbeddingRows?
-    /// Keeps the bytes alive.
+    /// Keep the bytes alive. The primary's may change place, and then go; the secondary's are among those that stay.
     private let chunks: [ChunkBytes]
     private let residency: ModelResidency?
+    private let common: AlignedBuffer?
 
     init(role: ModelRole, configuration: ModelConfiguration, loader: inout WeightLoader) throws(TandemError) {
         self.configuration = configuration
@@ -63,7 +64,8 @@ final class TransformerWeights: @unchecked Sendable {
             router = nil
         }
         chunks = loader.chunks
-        residency = loader.residency
+        residency = role == .primary ? loader.residency : nil
+        common = loader.residency?.common
         stream = role == .primary ? loader.residency?.stream : nil
         embeddingRows = role == .primary ? loader.residency?.gathered?.rows : nil
     }

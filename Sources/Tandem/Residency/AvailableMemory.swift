@@ -8,10 +8,23 @@ public struct AvailableMemory: Sendable, Equatable {
     public let bytes: Int
     /// The limit's name for messages: a control group's folder, or `MemAvailable`.
     public let limitedBy: String
+    /// Bytes of those that the process holds already: a model's, and the host's.
+    package let ownBytes: Int
 
     public init(bytes: Int, limitedBy: String) {
+        self.init(bytes: bytes, limitedBy: limitedBy, ownBytes: 0)
+    }
+
+    package init(bytes: Int, limitedBy: String, ownBytes: Int) {
         self.bytes = bytes
         self.limitedBy = limitedBy
+        self.ownBytes = ownBytes
+    }
+
+    /// What is there for a model that holds `held` bytes at most: whatever else the process holds is its host's.
+    func without(hostsBeyond held: Int) -> AvailableMemory {
+        AvailableMemory(
+            bytes: bytes - max(0, ownBytes - held), limitedBy: limitedBy, ownBytes: min(ownBytes, held))
     }
 }
 
@@ -44,7 +57,7 @@ package func availableMemory(pageSize: Int, read: (String) -> String?) -> Availa
     {
         own = max(0, resident - shared) * pageSize
     }
-    return AvailableMemory(bytes: max(0, best.bytes) + own, limitedBy: best.limitedBy)
+    return AvailableMemory(bytes: max(0, best.bytes) + own, limitedBy: best.limitedBy, ownBytes: own)
 }
 
 /// Folder of one memory control group.

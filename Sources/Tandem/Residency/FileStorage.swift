@@ -14,13 +14,20 @@ package final class FileStorage: BlockStorage {
     private let direct: Int32
     private let buffered: Int32
     private let usesDirect: Atomic<Bool>
+    private let geometry: PageGeometry
 
     /// Opens the file that `file` has open, under whatever name it has by now.
-    package init(_ file: TandemFile) throws(FormatError) {
+    /// - Parameters:
+    ///   - bypassesPageCache: false = as on a file system without direct I/O.
+    ///   - geometry: pages of the page cache.
+    package init(
+        _ file: TandemFile, bypassesPageCache: Bool = true, geometry: PageGeometry = .system
+    ) throws(FormatError) {
         path = file.path
+        self.geometry = geometry
         buffered = try file.reopen(flags: 0)
         posix_fadvise(buffered, 0, 0, POSIX_FADV_RANDOM)
-        let flag = tk_direct_io_flag()
+        let flag = bypassesPageCache ? tk_direct_io_flag() : 0
         let number = flag == 0 ? -1 : (try? file.reopen(flags: flag)) ?? -1
         direct = number
         usesDirect = Atomic(number >= 0)
@@ -49,7 +56,9 @@ package final class FileStorage: BlockStorage {
         }
         let got = unsafe repeatedRead(buffered, buffer, offset)
         guard got >= 0 else { throw .system(operation: "read", path: path, code: errno) }
-        posix_fadvise(buffered, offset, got, POSIX_FADV_DONTNEED)
+        // The kernel drops whole pages only, and one may be longer than what was read.
+        let pages = geometry.cover(offset..<offset + got)
+        posix_fadvise(buffered, pages.lowerBound, pages.count, POSIX_FADV_DONTNEED)
         return got
     }
 

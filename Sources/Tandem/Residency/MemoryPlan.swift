@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
+
 /// Where everything that running a model takes is kept, in bytes.
 ///
 /// A plan is made before any weight is read (``TandemModel/memoryPlan(forFile:options:)``), and a loaded
@@ -28,7 +30,7 @@ public struct MemoryPlan: Sendable, Equatable {
     /// The budget; `nil` when there is none.
     public let budgetBytes: Int?
     /// What set the budget: `asked for`, `MemAvailable`, or the folder of a control group.
-    public let budgetSource: String
+    public internal(set) var budgetSource: String
     /// The least budget with which these models and this session could run.
     public internal(set) var leastBytes: Int
     public let items: [Item]
@@ -66,7 +68,16 @@ public struct MemoryPlan: Sendable, Equatable {
 
     /// What the runtime itself takes: program and library pages, stacks, the heap's own needs.
     ///
-    /// Measured on Linux x86-64: peak resident memory of `tandem generate` minus what a plan lists by name, which is 8 to 11
-    /// MiB (`Tools/bench/lowram --overhead` repeats it), and room for a program that links the Swift libraries dynamically.
-    public static let runtimeBytes = (14 << 20) + (512 << 10)
+    /// Measured on Linux x86-64 as the peak resident memory of `tandem generate`, its context filled, minus what the plan lists
+    /// by name (`Tools/bench/lowram --overhead` repeats it): 8.8 MiB for a program with the Swift libraries inside, 14.0 MiB
+    /// for one that loads them. Three quarters of it are pages of programs and libraries, which a control group that others
+    /// have read them in is not charged for.
+    public static let runtimeBytes = loadsSwift ? (14 << 20) + (512 << 10) : (9 << 20) + (512 << 10)
+
+    /// Whether the Swift libraries are files of their own in this process.
+    private static let loadsSwift: Bool = {
+        guard let library = unsafe dlopen("libswiftCore.so", RTLD_LAZY | RTLD_NOLOAD) else { return false }
+        unsafe dlclose(library)
+        return true
+    }()
 }

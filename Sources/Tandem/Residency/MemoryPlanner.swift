@@ -5,9 +5,11 @@ internal import TandemFormat
 /// Divides a budget among weights, caches and buffers.
 ///
 /// In order: what must be there (runtime, tokenizer, secondary, head, norms, caches, a small block of activations, the
-/// smallest ring; where even that is too much, the head is streamed too); a larger ring and larger blocks of prompts, up to a share of the rest; then whole layers of the primary,
-/// spread evenly, so that reading and computing overlap; then single matrices of one more layer; what is left lengthens the
-/// ring.
+/// smallest ring; where even that is too much, the head is streamed too); a larger ring and larger blocks of prompts, up to a
+/// share of the rest; then whole layers of the primary, spread evenly, so that reading and computing overlap; then single
+/// matrices of one more layer; what is left lengthens the ring.
+///
+/// For a loaded model, layers that are in memory come before others, so that little has to be read for another plan.
 struct MemoryPlanner {
     let file: TandemFile
     let session: SessionOptions
@@ -16,6 +18,8 @@ struct MemoryPlanner {
     let isVerifying: Bool
     /// Bytes of a unit; `nil` = what suits the budget.
     let sliceLength: Int?
+    /// What a loaded model holds; `nil` for one that is yet to be loaded.
+    let loaded: LoadedState?
     /// Streamable matrices of the primary's layers, as indices of the file's tensors, in the order of a pass.
     private let layers: [[Int]]
     private let blockTables: [Int: [Int]]
@@ -23,7 +27,7 @@ struct MemoryPlanner {
     /// - Parameter blockTable: finds the stored blocks of a compressed chunk.
     init(
         file: TandemFile, session: SessionOptions, sessionCount: Int, threadCount: Int, isVerifying: Bool,
-        sliceLength: Int?,
+        sliceLength: Int?, loaded: LoadedState? = nil,
         blockTable: (ChunkDescriptor) throws(TandemError) -> [Int]
     ) throws(TandemError) {
         self.file = file
@@ -32,6 +36,7 @@ struct MemoryPlanner {
         self.threadCount = threadCount
         self.isVerifying = isVerifying
         self.sliceLength = sliceLength
+        self.loaded = loaded
         var indices: [String: Int] = [:]
         for (index, tensor) in file.tensors.enumerated() { indices[tensor.name] = index }
         var layers: [[Int]] = []
@@ -56,7 +61,7 @@ struct MemoryPlanner {
 
     /// The plan for a model that is mapped; the sizes are those of a resident one.
     func mapped(budget: Int?, source: String) throws(TandemError) -> MemoryPlan {
-        let draft = draft(contextSize: session.contextSize ?? min(contextLimit, 4096))
+        let draft = draft(contextSize: contextAsked ?? min(contextLimit, 4096))
         return try plan(
             draft, residency: .mapped, budget: budget, source: source, ring: 0, rows: rowsAsked ?? 64)
     }
@@ -64,7 +69,7 @@ struct MemoryPlanner {
     /// The bytes a model in memory as a whole takes, with its session.
     func residentBytes() throws(TandemError) -> Int {
         try plan(
-            draft(contextSize: session.contextSize ?? min(contextLimit, 4096)),
+            draft(contextSize: contextAsked ?? min(contextLimit, 4096)),
             residency: .resident, budget: nil, source: "", ring: 0, rows: rowsAsked ?? 64
         ).totalBytes
     }
@@ -105,7 +110,7 @@ struct MemoryPlanner {
                     {
                         return plan
                     }
-                    guard session.contextSize == nil, context > Self.smallestContext else { break }
+                    guard contextAsked == nil, context > Self.smallestContext else { break }
                     context = max(Self.smallestContext, context / 2)
                 }
             }
@@ -125,7 +130,7 @@ struct MemoryPlanner {
     /// Everything in memory with the smallest session: less than streaming needs where the model itself is small.
     private func leastResident(budget: Int, source: String) throws(TandemError) -> MemoryPlan {
         try residentPlan(
-            contextSize: session.contextSize ?? min(contextLimit, Self.smallestContext),
+            contextSize: contextAsked ?? min(contextLimit, Self.smallestContext),
             rows: Self.smallestRows,
             budget: budget, source: source)
     }
@@ -154,11 +159,12 @@ struct MemoryPlanner {
     private var contextLimit: Int {
         min(file.manifest.primary.maxPositions, file.manifest.secondary?.maxPositions ?? .max)
     }
-    private var rowsAsked: Int? { session.batchSize }
+    private var rowsAsked: Int? { loaded?.sessions?.promptRows ?? session.batchSize }
+    private var contextAsked: Int? { loaded?.sessions?.contextSize ?? session.contextSize }
 
     /// The context asked for, or as much of the models' own as takes an eighth of the budget.
     private func contextSize(budget: Int) -> Int {
-        if let asked = session.contextSize { return min(asked, contextLimit) }
+        if let asked = contextAsked { return min(asked, contextLimit) }
         let memory = sessionMemory(contextSize: 256)
         var perBlock = memory.cache(file.manifest.primary)
         if let secondary = file.manifest.secondary { perBlock += memory.cache(secondary) }
@@ -213,7 +219,7 @@ struct MemoryPlanner {
     private func leastStreaming(budget: Int, source: String, streamsHead: Bool) throws(TandemError)
         -> MemoryPlan
     {
-        let context = session.contextSize ?? min(contextLimit, Self.smallestContext)
+        let context = contextAsked ?? min(contextLimit, Self.smallestContext)
         let draft = streamingDraft(
             contextSize: context, unit: Self.shortestUnit, streamsHead: streamsHead)
         return try plan(
@@ -269,11 +275,12 @@ struct MemoryPlanner {
         return min(most, few + max(0, room) / perStep * 16)
     }
 
+    private func length(_ members: [Int]) -> Int {
+        members.reduce(0) { $0 + ResidentLayout.length(of: file.tensors[$1]) }
+    }
+
     /// Moves layers, and then single matrices, from the stream into memory.
     private func pin(_ draft: inout Draft, room: Int) {
-        func length(_ members: [Int]) -> Int {
-            members.reduce(0) { $0 + ResidentLayout.length(of: file.tensors[$1]) }
-        }
         let lengths = layers.map(length)
         var count = layers.count
         var pinned = spread(count)
@@ -285,19 +292,40 @@ struct MemoryPlanner {
         var kept = Set(pinned.flatMap { layers[$0] })
         var free = room - pinned.reduce(0) { $0 + lengths[$1] }
         // Of one more layer, the largest matrices that fit.
-        if let next = layers.indices.first(where: { !pinned.contains($0) }) {
-            for index in layers[next].sorted(by: { length([$0]) > length([$1]) })
-            where length([index]) <= free {
+        for index in singles(besides: pinned) {
+            if length([index]) <= free {
                 kept.insert(index)
                 free -= length([index])
+            } else if isHeld(index) {
+                // What goes makes no room for others: these would be there before it is gone.
+                free = 0
             }
         }
         draft.placement.streamed.removeAll { kept.contains($0) }
     }
 
-    /// `count` of the layers at equal distances.
+    /// Whether a matrix is in memory already.
+    private func isHeld(_ index: Int) -> Bool { loaded?.inMemory.contains(index) ?? false }
+
+    /// The matrices of one layer that is not pinned, by size; those in memory first.
+    private func singles(besides pinned: [Int]) -> [Int] {
+        let others = layers.indices.filter { !pinned.contains($0) }
+        func held(_ layer: Int) -> Int { length(layers[layer].filter(isHeld)) }
+        guard let next = others.max(by: { (held($0), $1) < (held($1), $0) }) else { return [] }
+        let sorted = layers[next].sorted { length([$0]) > length([$1]) }
+        return sorted.filter(isHeld) + sorted.filter { !isHeld($0) }
+    }
+
+    /// `count` of the layers at equal distances; of those in memory where there are enough, else all of these and others.
     private func spread(_ count: Int) -> [Int] {
-        layers.indices.filter { ($0 + 1) * count / layers.count > $0 * count / layers.count }
+        let held = layers.indices.filter { layers[$0].allSatisfy(isHeld) }
+        if count <= held.count { return Self.spread(count, of: held) }
+        let others = layers.indices.filter { !held.contains($0) }
+        return (held + Self.spread(count - held.count, of: others)).sorted()
+    }
+
+    private static func spread(_ count: Int, of list: [Int]) -> [Int] {
+        list.indices.filter { ($0 + 1) * count / list.count > $0 * count / list.count }.map { list[$0] }
     }
 
     // MARK: - Adding up
@@ -315,7 +343,8 @@ struct MemoryPlanner {
             items.addStream(program, ring: ring, threadCount: threadCount, isVerifying: isVerifying)
         }
         let memory = sessionMemory(contextSize: draft.contextSize)
-        try items.addSession(memory, rows: rows, count: sessionCount)
+        try items.addSession(memory, rows: rows, count: sessionCount, taken: loaded?.sessions?.taken ?? 0)
+        items.addGrammars(loaded?.grammarBytes ?? 0)
         let streamed = draft.placement.streamed.reduce(0) {
             $0 + file.tensors[$1].dataLength + file.tensors[$1].scalesLength
         }

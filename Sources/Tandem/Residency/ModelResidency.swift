@@ -11,10 +11,12 @@ final class ModelResidency: @unchecked Sendable {
     let stream: WeightStream?
     /// Tensor index and reader of the table whose rows are read one by one.
     let gathered: (tensor: Int, rows: EmbeddingRows)?
-    private let arena: AlignedBuffer
-    /// Where elements and scales of each tensor in memory begin in the arena, by tensor.
-    private let places: [Int: (data: Int, scales: Int)]
-    private let indexOfName: [String: Int]
+    private let layout: ResidentLayout
+    private let isPrimaryOnly: Bool
+    /// What is always in memory.
+    let common: AlignedBuffer
+    /// What may go, by tensor.
+    private let separate: [Int: AlignedBuffer]
 
     /// Reads what is to be in memory.
     ///
@@ -22,66 +24,59 @@ final class ModelResidency: @unchecked Sendable {
     ///   - threadCount: threads that decode.
     ///   - isVerifying: compares the checksums of all chunks: of those with weights in memory here and now, of
     ///   streamed ones as they are streamed.
+    ///   - previous: weights of the same file that are in memory; what is needed of them is shared, not read.
+    ///   - isPrimaryOnly: leaves out all but the primary's weights, which stay where they are; that goes for those who share
+    ///   with these as well.
     /// - Throws: ``TandemError/format(_:)``, ``TandemError/outOfMemory(requestedBytes:purpose:)``.
     init(
         file: TandemFile, placement: WeightPlacement, ringLength: Int, storage: any BlockStorage,
-        threadCount: Int, isVerifying: Bool
+        threadCount: Int, isVerifying: Bool, previous: ModelResidency? = nil, isPrimaryOnly: Bool = false
     ) throws(TandemError) {
-        let layout = ResidentLayout(file: file, placement: placement)
-        places = layout.places
-        indexOfName = layout.indexOfName
-        arena = try AlignedBuffer(byteCount: layout.length, purpose: "weights")
-
-        let window = try BlockWindow(storage: storage, capacity: ChunkScan.windowCapacity)
-        let program = StreamProgram(file: file, placement: placement)
-        let ordered = program.orderedChunks(file)
-        var hashes: [Int: [UInt64]] = [:]
-        var rowHashes: [UInt64]?
-        for (index, chunk) in file.chunks.enumerated() where !chunk.tensors.isEmpty {
-            let copies = layout.copies(ofChunk: chunk, file: file, arena: arena)
-            let gathers = placement.gathered.map(chunk.tensors.contains) ?? false
-            // Chunks that a pass reads as a whole are verified by the first pass.
-            let isWholly = ordered.contains(index) && !gathers
-            if copies.isEmpty && isWholly { continue }
-            // What is hashed piece by piece, in file order, and whose it is: a unit's, or a row panel's.
-            var segments: [(range: Range<Int>, unit: Int?)] = []
-            if isVerifying && !isWholly {
-                for (number, unit) in program.units.enumerated() where unit.chunk == index {
-                    segments += unit.segments.map { ($0, number) }
-                }
-                if gathers, let tensor = placement.gathered {
-                    for panel in 0..<file.tensors[tensor].panelCount {
-                        segments += EmbeddingRows.segments(
-                            panel: panel, of: file.tensors[tensor], chunk: chunk
-                        ).map { ($0, nil) }
-                    }
-                }
-            }
-            let order = segments.indices.sorted {
-                (segments[$0].range.lowerBound, $0) < (segments[$1].range.lowerBound, $1)
-            }
-            var scan = ChunkScan(
-                chunk: chunk, window: window, copies: copies, segments: order.map { segments[$0].range },
-                isVerifying: isVerifying && !isWholly)
-            try scan.run()
-            guard isVerifying && !isWholly else { continue }
-            var found = [UInt64](repeating: 0, count: segments.count)
-            for (position, segment) in order.enumerated() { found[segment] = scan.segmentHashes[position] }
-            for (segment, hash) in zip(segments, found) {
-                if let unit = segment.unit {
-                    hashes[unit, default: []].append(hash)
-                } else {
-                    rowHashes = (rowHashes ?? []) + CollectionOfOne(hash)
-                }
+        self.isPrimaryOnly = previous?.isPrimaryOnly ?? isPrimaryOnly
+        let layout = ResidentLayout(file: file, placement: placement, isPrimaryOnly: self.isPrimaryOnly)
+        self.layout = layout
+        let common: AlignedBuffer
+        if let previous {
+            common = previous.common
+        } else {
+            common = try AlignedBuffer(byteCount: layout.length, purpose: "weights")
+        }
+        self.common = common
+        var separate: [Int: AlignedBuffer] = [:]
+        for index in layout.separate {
+            if let known = previous?.separate[index] {
+                separate[index] = known
+            } else {
+                separate[index] = try AlignedBuffer(
+                    byteCount: ResidentLayout.length(of: file.tensors[index]), purpose: "weights")
             }
         }
-        if let tensor = placement.gathered {
+        self.separate = separate
+
+        let program = StreamProgram(file: file, placement: placement)
+        let rows = previous?.gathered.flatMap { $0.tensor == placement.gathered ? $0 : nil }
+        var scan = unsafe ResidencyScan(
+            file: file, placement: placement, program: program, storage: storage, isVerifying: isVerifying,
+            hashesRows: rows == nil, skipsKnown: previous != nil || isPrimaryOnly,
+            target: { index in
+                if let own = separate[index] {
+                    return unsafe previous?.separate[index] == nil ? own.base : nil
+                }
+                guard previous == nil, let place = layout.places[index] else { return nil }
+                return unsafe common.base + place.data
+            },
+            scalesOffset: { ResidentLayout.scalesOffset(of: file.tensors[$0]) })
+        try scan.run()
+
+        if let rows {
+            gathered = rows
+        } else if let tensor = placement.gathered {
             let descriptor = file.tensors[tensor]
             gathered = (
                 tensor,
                 try EmbeddingRows(
                     storage: storage, tensor: descriptor, chunk: file.chunks[descriptor.chunk],
-                    hashes: rowHashes)
+                    hashes: scan.rowHashes)
             )
         } else {
             gathered = nil
@@ -91,32 +86,40 @@ final class ModelResidency: @unchecked Sendable {
             ? nil
             : try WeightStream(
                 file: file, program: program, storage: storage, ringLength: ringLength,
-                threadCount: threadCount, hashes: isVerifying ? hashes : nil)
+                threadCount: threadCount, hashes: isVerifying ? scan.unitHashes : nil)
     }
+
+    /// The matrices in memory that may go, by the file's tensors.
+    var separateTensors: Set<Int> { Set(separate.keys) }
 
     /// A matrix, wherever it is.
     func matrix(_ tensor: TensorDescriptor) throws(TandemError) -> Matrix {
-        guard let index = indexOfName[tensor.name] else { throw .missingTensor(name: tensor.name) }
-        if let place = places[index] {
+        guard let index = layout.indexOfName[tensor.name] else { throw .missingTensor(name: tensor.name) }
+        if let own = separate[index] {
             return unsafe Matrix(
-                tensor, data: UnsafeRawPointer(arena.base + place.data),
-                scales: UnsafeRawPointer(arena.base + place.scales))
+                tensor, data: UnsafeRawPointer(own.base),
+                scales: UnsafeRawPointer(own.base + ResidentLayout.scalesOffset(of: tensor)))
+        }
+        if let place = layout.places[index] {
+            return unsafe Matrix(
+                tensor, data: UnsafeRawPointer(common.base + place.data),
+                scales: UnsafeRawPointer(common.base + place.scales))
         }
         // Nobody looks at the address of a matrix that is bound unit by unit, or read row by row.
         return unsafe Matrix(
-            tensor, data: UnsafeRawPointer(arena.base), scales: nil,
+            tensor, data: UnsafeRawPointer(common.base), scales: nil,
             units: stream?.program.unitsOfTensor[index] ?? 0..<0)
     }
 
     /// A plain float vector, always in memory.
     func vector(_ tensor: TensorDescriptor) throws(TandemError) -> UnsafePointer<Float> {
-        guard let index = indexOfName[tensor.name], let place = places[index] else {
+        guard let index = layout.indexOfName[tensor.name], let place = layout.places[index] else {
             throw .missingTensor(name: tensor.name)
         }
-        return unsafe UnsafePointer(arena.pointer(to: Float.self, offset: place.data))
+        return unsafe UnsafePointer(common.pointer(to: Float.self, offset: place.data))
     }
 
-    /// What reading has cost since the weights were loaded.
+    /// What reading has cost since these weights came into use.
     var streaming: GenerationResult.Streaming {
         var result = GenerationResult.Streaming()
         if let statistics = stream?.statistics {
@@ -127,50 +130,10 @@ final class ModelResidency: @unchecked Sendable {
         if let gathered { result.bytesStreamed += gathered.rows.bytesRead }
         return result
     }
-}
 
-/// Where the weights in memory lie.
-struct ResidentLayout {
-    private(set) var places: [Int: (data: Int, scales: Int)] = [:]
-    private(set) var indexOfName: [String: Int] = [:]
-    private(set) var length = 0
-
-    init(file: TandemFile, placement: WeightPlacement) {
-        let streamed = Set(placement.streamed)
-        for requirement in file.manifest.requiredTensors() { indexOfName[requirement.name] = -1 }
-        for (index, tensor) in file.tensors.enumerated() where indexOfName[tensor.name] != nil {
-            indexOfName[tensor.name] = index
-            if streamed.contains(index) || placement.gathered == index { continue }
-            places[index] = (length, length + Self.padded(tensor.dataLength))
-            length += Self.length(of: tensor)
-        }
-    }
-
-    /// Bytes a tensor takes in memory.
-    static func length(of tensor: TensorDescriptor) -> Int {
-        padded(tensor.dataLength) + padded(tensor.scalesLength)
-    }
-
-    private static func padded(_ length: Int) -> Int {
-        (length + FormatLimits.sectionAlignment - 1) & ~(FormatLimits.sectionAlignment - 1)
-    }
-
-    /// What a chunk has to be read for, in ascending order.
-    func copies(ofChunk chunk: ChunkDescriptor, file: TandemFile, arena: AlignedBuffer) -> [ChunkScan.Copy] {
-        var copies: [ChunkScan.Copy] = []
-        for index in chunk.tensors {
-            guard let place = places[index] else { continue }
-            let tensor = file.tensors[index]
-            unsafe copies.append(
-                ChunkScan.Copy(
-                    range: tensor.dataOffset..<tensor.dataOffset + tensor.dataLength,
-                    target: arena.base + place.data))
-            guard tensor.scalesLength > 0 else { continue }
-            unsafe copies.append(
-                ChunkScan.Copy(
-                    range: tensor.scalesOffset..<tensor.scalesOffset + tensor.scalesLength,
-                    target: arena.base + place.scales))
-        }
-        return copies
+    /// Bytes among those of ``streaming`` that count as read by `other` too.
+    func sharedBytes(with other: ModelResidency) -> Int {
+        guard let gathered, gathered.rows === other.gathered?.rows else { return 0 }
+        return gathered.rows.bytesRead
     }
 }

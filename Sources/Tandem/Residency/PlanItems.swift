@@ -105,11 +105,19 @@ struct PlanItems {
             "units, checksums")
     }
 
+    /// Memory that was taken for matching grammars.
+    mutating func addGrammars(_ bytes: Int) {
+        add("grammars", bytes, "the tokens' bytes, matchers and their masks")
+    }
+
     /// Bytes of the sessions, and of the activations that they share.
     private(set) var sessionBytes = 0
     private(set) var activationBytes = 0
 
-    mutating func addSession(_ session: SessionMemory, rows: Int, count: Int) throws(TandemError) {
+    /// - Parameter taken: bytes that open sessions have taken.
+    mutating func addSession(_ session: SessionMemory, rows: Int, count: Int, taken: Int)
+        throws(TandemError)
+    {
         let times = count == 1 ? "" : "\(count) × "
         let name = "\(times)\(session.contextSize) positions, \(session.keyValueType.rawValue)"
         let passRows = session.passRows(promptRows: rows, count: count)
@@ -123,6 +131,10 @@ struct PlanItems {
         add("activations", activationBytes, "passes over \(passRows) positions, attention scores")
         add("results of passes", results, "\(times)logits of \(session.maxDraft + 1) positions, taps")
         add("sampling", session.sampling * count, "\(times)candidates and distributions")
+        if taken > sessionBytes {
+            add("other sessions", taken - sessionBytes, "open, and larger than those planned")
+            sessionBytes = taken
+        }
         // While weights are read in, blocks are in use that later give way to caches and activations.
         let blocks = file.chunks.contains { $0.codec == .planes } ? 3 : 2
         let loading = blocks * ChunkScan.windowCapacity + (64 << 10)

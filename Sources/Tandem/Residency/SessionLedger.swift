@@ -17,27 +17,41 @@ final class SessionLedger: Sendable {
         }
 
         deinit {
-            ledger.taken.withLock { $0 -= bytes }
+            ledger.state.withLock { $0.taken -= bytes }
         }
     }
 
-    private let capacity: Int?
-    private let taken = Mutex(0)
+    private struct State {
+        var capacity: Int?
+        var taken = 0
+    }
+
+    private let state: Mutex<State>
 
     /// - Parameter capacity: `nil` = no limit.
     init(capacity: Int?) {
-        self.capacity = capacity
+        state = Mutex(State(capacity: capacity))
     }
 
-    /// Whether sessions have to say what they need.
-    var isLimited: Bool { capacity != nil }
+    /// Whether sessions have to fit.
+    var isLimited: Bool { state.withLock { $0.capacity != nil } }
+
+    /// Bytes of the open sessions.
+    var takenBytes: Int { state.withLock { $0.taken } }
+
+    /// Sessions that are open stay, whatever the limit.
+    func setCapacity(_ capacity: Int?) {
+        state.withLock { $0.capacity = capacity }
+    }
 
     /// Takes bytes for a session.
     /// - Throws: ``TandemError/sessionExceedsBudget(neededBytes:leftBytes:)``.
     func reserve(_ bytes: Int) throws(TandemError) -> Reservation {
-        let left: Int? = taken.withLock { taken in
-            if let capacity, taken + bytes > capacity { return capacity - taken }
-            taken += bytes
+        let left: Int? = state.withLock { state in
+            if let capacity = state.capacity, state.taken + bytes > capacity {
+                return max(0, capacity - state.taken)
+            }
+            state.taken += bytes
             return nil
         }
         if let left { throw .sessionExceedsBudget(neededBytes: bytes, leftBytes: left) }

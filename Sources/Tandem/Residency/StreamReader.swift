@@ -52,6 +52,8 @@ final class StreamReader: @unchecked Sendable {
     private var epoch = 0
     private var failure: FormatError?
     private var isActive = false
+    /// Whether a read is under way.
+    private var isReading = false
     private var isStopping = false
     private var isInPass = false
     private var counts = Statistics()
@@ -127,6 +129,7 @@ final class StreamReader: @unchecked Sendable {
             let began = epoch
             queue.append(Entry(unit: unit, start: start, isFilled: false))
             next = (unit + 1) % units.count
+            isReading = true
             unlock()
             let clock = monotonicSeconds()
             var bytes = 0
@@ -138,9 +141,13 @@ final class StreamReader: @unchecked Sendable {
             }
             let seconds = monotonicSeconds() - clock
             lock()
+            isReading = false
             counts.bytesRead += bytes
             counts.readSeconds += seconds
-            guard epoch == began else { continue }
+            guard epoch == began else {
+                broadcast()
+                continue
+            }
             if let problem {
                 queue.removeLast()
                 ring.removeLast()
@@ -200,6 +207,20 @@ final class StreamReader: @unchecked Sendable {
         isInPass = false
         broadcast()
         unlock()
+    }
+
+    /// Stops reading ahead and gives the ring's memory back. The next wait for a unit begins anew. Not during a pass.
+    /// - Throws: ``TandemError/cancelled`` while a read is under way that does not end.
+    func park(_ cancellations: [CancellationToken?]) throws(TandemError) {
+        lock()
+        defer { unlock() }
+        isActive = false
+        restart(at: 0)
+        while isReading {
+            if areCancelled(cancellations) { throw .cancelled }
+            waitBriefly()
+        }
+        buffer.discard()
     }
 
     /// Waits until a unit is in the ring. Where it is not the next in line, reading starts again from it.

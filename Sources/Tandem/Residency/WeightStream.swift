@@ -92,6 +92,16 @@ final class WeightStream: @unchecked Sendable {
         reader.leavePass()
     }
 
+    /// Gives back all memory that the next pass can fill again. Not during a pass.
+    /// - Throws: ``TandemError/cancelled``, ``TandemError/forkedProcess``.
+    func park(_ cancellations: [CancellationToken?]) throws(TandemError) {
+        guard getpid() == process else { throw .forkedProcess }
+        try reader.park(cancellations)
+        decoded?.discard()
+        scratch?.discard()
+        decodedContent = (-1, 0..<0)
+    }
+
     /// - Throws: what went wrong in this pass so far: ``TandemError/format(_:)`` or ``TandemError/cancelled``.
     func check() throws(TandemError) {
         if let failure { throw failure }

@@ -27,7 +27,7 @@ extension TandemModel {
     /// What the model does now and has done since it was loaded. Any thread, at any time.
     public var statistics: ModelStatistics {
         var statistics = core.passes.statistics
-        statistics.bytesStreamed = core.residency?.streaming.bytesStreamed ?? 0
+        statistics.bytesStreamed = core.memory.streaming.bytesStreamed
         return statistics
     }
 }

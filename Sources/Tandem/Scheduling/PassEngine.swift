@@ -9,32 +9,32 @@ internal import TandemFormat
 /// called with its lock held.
 @safe
 final class PassEngine: @unchecked Sendable {
-    private let primary: TransformerWeights
+    /// Another's between two passes; only whoever has the turn looks.
+    private var primary: PrimaryWeights
     private let secondary: TransformerWeights?
     private let projections: [Matrix]
     private let layerMap: [Int]
     private let pool: ComputePool
     private let kernels: KernelTable
-    private let stream: WeightStream?
-    /// The file whose mapping the weights are in; `nil` when they were read.
-    private let mapped: TandemFile?
+    /// Where the weights are, and whether that has to change.
+    private let memory: ModelMemory
 
     /// Made when the first pass needs it, anew when one needs a larger one, gone with the last session.
     private var workspace: Workspace?
-    private var sessionCount = 0
     /// What the open sessions ask for at once; sessions are opened while passes run.
+    private let sessionCount = Atomic<Int>(0)
     private let rowsAsked = Atomic<Int>(0)
     private let contextAsked = Atomic<Int>(0)
-    private let planned: (rows: Int, contextSize: Int)?
+    /// Rows and positions that a memory plan has room for; 0 = there is none.
+    private let plannedRows: Atomic<Int>
+    private let plannedContext: Atomic<Int>
 
     /// Rows of a combined pass where no memory plan says how many.
     private static let unplannedRows = 256
 
-    /// - Parameter planned: rows and positions that a memory plan has room for.
     init(
-        primary: TransformerWeights, secondary: TransformerWeights?, projections: [Matrix], layerMap: [Int],
-        pool: ComputePool, kernels: KernelTable, stream: WeightStream?, mapped: TandemFile?,
-        planned: (rows: Int, contextSize: Int)?
+        primary: PrimaryWeights, secondary: TransformerWeights?, projections: [Matrix], layerMap: [Int],
+        pool: ComputePool, kernels: KernelTable, memory: ModelMemory
     ) {
         self.primary = primary
         self.secondary = secondary
@@ -42,34 +42,60 @@ final class PassEngine: @unchecked Sendable {
         self.layerMap = layerMap
         self.pool = pool
         self.kernels = kernels
-        self.stream = stream
-        self.mapped = mapped
-        self.planned = planned
+        self.memory = memory
+        let plan = memory.plan
+        plannedRows = Atomic(memory.isPlanned ? plan.passRows : 0)
+        plannedContext = Atomic(memory.isPlanned ? plan.contextSize : 0)
     }
-
-    /// Whether the primary is read from storage in every pass.
-    var isStreamed: Bool { stream != nil }
 
     // MARK: - Sessions
 
     /// Counts a session whose passes have at most `rows` rows.
     func retain(rows: Int, contextSize: Int) {
-        sessionCount += 1
+        sessionCount.wrappingAdd(1, ordering: .relaxed)
         rowsAsked.max(rows, ordering: .relaxed)
         contextAsked.max(contextSize, ordering: .relaxed)
     }
 
     /// Counts a session less; the last one takes the activations with it.
     func release() {
-        sessionCount -= 1
-        guard sessionCount == 0 else { return }
+        guard sessionCount.wrappingSubtract(1, ordering: .relaxed).newValue == 0 else { return }
         rowsAsked.store(0, ordering: .relaxed)
         contextAsked.store(0, ordering: .relaxed)
         workspace = nil
     }
 
     /// Rows that a combined pass may have; a single request may have more.
-    var rowLimit: Int { max(rowsAsked.load(ordering: .relaxed), planned?.rows ?? Self.unplannedRows) }
+    var rowLimit: Int {
+        let planned = plannedRows.load(ordering: .relaxed)
+        return max(rowsAsked.load(ordering: .relaxed), planned > 0 ? planned : Self.unplannedRows)
+    }
+
+    /// What the open sessions ask for; `nil` when there are none.
+    var openSessions: (count: Int, rows: Int, contextSize: Int)? {
+        let count = sessionCount.load(ordering: .relaxed)
+        guard count > 0 else { return nil }
+        return (count, rowsAsked.load(ordering: .relaxed), contextAsked.load(ordering: .relaxed))
+    }
+
+    // MARK: - Weights
+
+    /// Puts other weights of the primary in the place of those in use, whose memory `make` may share. By whoever has the turn.
+    ///
+    /// Reading ahead stops, and activations go, so that there is memory for reading. When `make` fails, passes go on with the
+    /// weights in use.
+    /// - Parameter planned: rows and positions that the memory plan has room for.
+    /// - Throws: ``TandemError/cancelled``, ``TandemError/forkedProcess``, and what `make` throws.
+    func exchange(
+        planned: (rows: Int, contextSize: Int), _ cancellations: [CancellationToken?],
+        _ make: () throws(TandemError) -> PrimaryWeights
+    ) throws(TandemError) {
+        try primary.stream?.park(cancellations)
+        workspace?.discard()
+        primary = try make()
+        plannedRows.store(planned.rows, ordering: .relaxed)
+        plannedContext.store(planned.contextSize, ordering: .relaxed)
+    }
 
     // MARK: - Passes
 
@@ -78,12 +104,13 @@ final class PassEngine: @unchecked Sendable {
     ///   stopped the pass otherwise.
     func run(_ requests: [PassRequest], observer: any PassObserver) throws(TandemError) {
         guard let first = requests.first else { return }
+        try memory.look(self, cancellations: requests.map(\.cancellation))
         let workspace = try workspace(for: requests)
         workspace.inputRecorder = first.recorder
         defer { workspace.inputRecorder = nil }
-        guard let weights = first.role == .primary ? primary : secondary else { return }
+        guard let weights = first.role == .primary ? primary.model : secondary else { return }
         let multiplier = unsafe Multiplier(
-            pool: pool, kernels: kernels.table, workspace: workspace, stream: stream)
+            pool: pool, kernels: kernels.table, workspace: workspace, stream: primary.stream)
         let transformer = Transformer(weights: weights, multiplier: multiplier)
         let configuration = weights.configuration
         let rowsPerBlock = Workspace.attentionRows(
@@ -106,7 +133,7 @@ final class PassEngine: @unchecked Sendable {
     /// Results are void when the file behind the mapping changed meanwhile.
     private func checkFile() throws(TandemError) {
         do {
-            try mapped?.checkIntact()
+            try primary.mapped?.checkIntact()
         } catch {
             throw .format(error)
         }
@@ -140,14 +167,16 @@ final class PassEngine: @unchecked Sendable {
         var contextSize = requests.reduce(0) { max($0, $1.cache.capacity) }
         if let workspace, workspace.maxRows >= rows, workspace.contextSize >= contextSize { return workspace }
         let asked = rowsAsked.load(ordering: .relaxed)
-        rows = max(rows, asked, planned?.rows ?? 0, workspace?.maxRows ?? 0)
+        let planned = plannedRows.load(ordering: .relaxed)
+        rows = max(rows, asked, planned, workspace?.maxRows ?? 0)
         contextSize = max(
-            contextSize, contextAsked.load(ordering: .relaxed), planned?.contextSize ?? 0,
+            contextSize, contextAsked.load(ordering: .relaxed), plannedContext.load(ordering: .relaxed),
             workspace?.contextSize ?? 0)
-        if planned == nil, rows > asked { rows = min((rows + 63) & ~63, max(rows, rowLimit)) }
+        if planned == 0, rows > asked { rows = min((rows + 63) & ~63, max(rows, rowLimit)) }
         workspace = nil
         let made = try Workspace(
-            configurations: [primary.configuration] + (secondary.map { [$0.configuration] } ?? []),
+            configurations: [primary.model.configuration]
+                + (secondary.map { [$0.configuration] } ?? []),
             maxRows: rows, contextSize: contextSize, threadCount: pool.threadCount)
         workspace = made
         return made

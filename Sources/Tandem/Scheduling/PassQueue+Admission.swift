@@ -65,7 +65,7 @@ extension PassQueue {
 
     /// Makes the queue this process's own after a fork, if nothing was going on in it.
     /// - Throws: ``TandemError/forkedProcess`` when something was: its threads do not exist here.
-    private func enterProcess() throws(TandemError) {
+    func enterProcess() throws(TandemError) {
         let own = getpid()
         guard process.load(ordering: .acquiring) != own else { return }
         // A thread of the parent may have held the lock just then, and never gives it back here.

@@ -24,7 +24,7 @@ extension PassQueue {
         }
         let end = monotonicSeconds()
         lock.lock()
-        isTurnTaken = false
+        endTurn()
         member.since = end
         if problem == nil { note(request.role, rows: request.tokens.count, seconds: end - start) }
         let isWanted = !pending.isEmpty
@@ -102,7 +102,7 @@ extension PassQueue {
         }
         let end = monotonicSeconds()
         lock.lock()
-        isTurnTaken = false
+        endTurn()
         previousEnd = end
         let rows = requests.reduce(0) { $0 + $1.tokens.count }
         if problem == nil { note(first.role, rows: rows, seconds: end - start) }

@@ -27,8 +27,10 @@ final class PassQueue: @unchecked Sendable {
     let pendingCount = Atomic<Int>(0)
     /// Generations in the combined pass under way, by the index of their request; `nil` = dropped.
     var current: [PassMember?] = []
-    /// Whether a pass is under way.
+    /// Whether a pass is under way, or somebody keeps passes away.
     var isTurnTaken = false
+    /// Those who want no pass under way, in the order in which they asked.
+    var turnWaiters: [TurnWaiter] = []
 
     var thread: pthread_t?
     /// Whether the pass thread sleeps until it is signalled.

@@ -69,6 +69,12 @@ final class PassScheduler: Sendable {
         queue.promptRows(role, limit: limit, member)
     }
 
+    /// Runs `body` while no pass is under way.
+    /// - Throws: ``TandemError/forkedProcess``, and what `body` throws.
+    func betweenPasses(_ body: () throws(TandemError) -> Void) throws(TandemError) {
+        try queue.betweenPasses(body)
+    }
+
     // MARK: - Statistics
 
     /// Everything but the bytes streamed.

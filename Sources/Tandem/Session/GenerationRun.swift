@@ -52,7 +52,7 @@ struct GenerationRun {
         -> GenerationResult
     {
         result.usage.promptTokens = prompt.count
-        let streamedBefore = decoder.core.residency?.streaming
+        let streamedBefore = decoder.core.memory.streaming
         let start = monotonicSeconds()
         var ended = start
         do throws(TandemError) {
@@ -75,11 +75,10 @@ struct GenerationRun {
         result.timings.predictedTokens = max(0, result.tokens.count - 1)
         result.usage.completionTokens = result.tokens.count
         noteCosts()
-        if let before = streamedBefore, let after = decoder.core.residency?.streaming {
-            result.streaming.bytesStreamed = after.bytesStreamed - before.bytesStreamed
-            result.streaming.storageSeconds = after.storageSeconds - before.storageSeconds
-            result.streaming.waitSeconds = after.waitSeconds - before.waitSeconds
-        }
+        let streamed = decoder.core.memory.streaming
+        result.streaming.bytesStreamed = streamed.bytesStreamed - streamedBefore.bytesStreamed
+        result.streaming.storageSeconds = streamed.storageSeconds - streamedBefore.storageSeconds
+        result.streaming.waitSeconds = streamed.waitSeconds - streamedBefore.waitSeconds
         flush(onDelta)
         return result
     }

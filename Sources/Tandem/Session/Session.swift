@@ -38,8 +38,8 @@ public final class Session: Sendable {
         self.options = options
         var limit = model.manifest.primary.maxPositions
         if let secondary = model.manifest.secondary { limit = min(limit, secondary.maxPositions) }
-        let plan = model.core.plan
-        let isPlanned = model.core.residency != nil
+        let plan = model.core.memory.plan
+        let isPlanned = model.core.memory.isPlanned
         let size = options.contextSize ?? (isPlanned ? min(plan.contextSize, limit) : limit)
         guard size <= limit else {
             throw .invalidParameter(
@@ -58,14 +58,14 @@ public final class Session: Sendable {
     private static func reserve(
         _ model: TandemModel, _ options: SessionOptions, contextSize: Int, promptRows: Int
     ) throws(TandemError) -> SessionLedger.Reservation {
-        let ledger = model.core.ledger
-        guard ledger.isLimited else { return try ledger.reserve(0) }
+        let ledger = model.core.memory.ledger
         let memory = SessionMemory(
             manifest: model.manifest, contextSize: contextSize, maxDraft: options.maxDraft,
             keyValueType: options.keyValueType, threadCount: model.threadCount)
+        guard ledger.isLimited else { return try ledger.reserve(memory.total(promptRows: promptRows)) }
         // What passes need beyond the activations that the plan has.
         let activations = try memory.activations(rows: memory.passRows(promptRows: promptRows, count: 1))
-        let more = max(0, activations - model.core.plan.activationBytes)
+        let more = max(0, activations - model.core.memory.plan.activationBytes)
         return try ledger.reserve(memory.total(promptRows: promptRows) + more)
     }
 
@@ -103,7 +103,7 @@ public final class Session: Sendable {
         }
         return try exclusively { (decoder) throws(TandemError) in
             let matcher = try matcher(parameters)
-            defer { if let matcher { model.grammars.giveBack(matcher) } }
+            defer { if let matcher { model.grammars.giveBack(matcher, model: model) } }
             let constraint = try matcher.map { (matcher) throws(TandemError) in try TokenConstraint(matcher) }
             var run = GenerationRun(
                 model: model, decoder: decoder, parameters: parameters, mode: mode,

@@ -37,7 +37,7 @@ final class KeyValueCache {
     private let ropeRows: UnsafeMutablePointer<RopeRows>
 
     /// - Parameter textLength: tokens of the text to come, for RoPE that depends on it.
-    init(weights: TransformerWeights, capacity: Int, type: KeyValueType, textLength: Int)
+    init(weights: some ModelOutlining, capacity: Int, type: KeyValueType, textLength: Int)
         throws(TandemError)
     {
         let configuration = weights.configuration

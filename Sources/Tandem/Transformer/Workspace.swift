@@ -103,6 +103,11 @@ final class Workspace {
         return rows
     }
 
+    /// Gives the memory back until the next pass. Not during a pass.
+    func discard() {
+        for buffer in buffers { buffer.discard() }
+    }
+
     /// Bytes reserved.
     var byteCount: Int { buffers.reduce(0) { $0 + $1.byteCount } }
 }

@@ -93,17 +93,10 @@ import Synchronization
 
     /// Gives the kernel a hint about a range; never fails, because hints have no effect on results.
     func advise(_ advice: MemoryAdvice, _ range: Range<Int>) {
-        let page = sysconf(Int32(_SC_PAGESIZE))
-        guard page > 0 else { return }
-        var (low, high) = (range.lowerBound, range.upperBound)
-        if advice == .dontNeed {
-            low = roundUp(low, to: page)
-            high = high == count ? high : high & ~(page - 1)
-        } else {
-            low &= ~(page - 1)
-        }
-        guard low < high else { return }
-        unsafe _ = madvise(UnsafeMutableRawPointer(mutating: base + low), high - low, advice.flag)
+        let pages = advice.pages(of: range, fileSize: count, geometry: .system)
+        guard !pages.isEmpty else { return }
+        unsafe _ = madvise(
+            UnsafeMutableRawPointer(mutating: base + pages.lowerBound), pages.count, advice.flag)
     }
 }
 
@@ -118,6 +111,12 @@ public enum MemoryAdvice: Sendable {
     case willNeed
     /// Not soon: pages wholly inside the chunk may be dropped; they are read again when touched.
     case dontNeed
+
+    /// The pages of a file of `fileSize` bytes that a hint about a range concerns.
+    package func pages(of range: Range<Int>, fileSize: Int, geometry: PageGeometry) -> Range<Int> {
+        if self == .dontNeed { return geometry.inside(range, fileSize: fileSize) }
+        return range.isEmpty ? range : geometry.cover(range).clamped(to: 0..<fileSize)
+    }
 
     fileprivate var flag: Int32 {
         switch self {

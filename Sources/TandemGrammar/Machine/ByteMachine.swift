@@ -4,7 +4,7 @@
 /// it when the text may end. What a class of bytes leads to is computed once for every state.
 struct ByteMachine {
     let grammar: GrammarTables
-    var stacks = StackTable()
+    var stacks: StackTable
     /// States without their larger counts; see ``clamped(_:)``.
     var clampedNodes: [Int32: Int32] = [:]
     /// For every node, where its transitions begin, or −1.
@@ -25,8 +25,10 @@ struct ByteMachine {
         var isFresh: Bool
     }
 
-    init(_ grammar: GrammarTables) {
+    /// - Parameter limit: entries that stacks may have together.
+    init(_ grammar: GrammarTables, limit: Int = GrammarLimits.entries) {
         self.grammar = grammar
+        stacks = StackTable(limit: limit)
         classCount = grammar.byteOfClass.count
     }
 

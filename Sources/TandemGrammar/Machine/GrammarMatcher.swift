@@ -16,11 +16,18 @@ package final class GrammarMatcher {
     /// Masks of states that stand for many.
     private var partialMasks: [UInt64: PartialMask] = [:]
 
-    package init(grammar: Grammar, vocabulary: GrammarVocabulary, endTokens: Set<Int32>) {
+    private let limits: MatcherLimits
+
+    /// - Parameter memoryLimit: bytes that the matcher may take, more or less; where a text needs more, matching it is an
+    ///   error. `nil` = some tens of MiB.
+    package init(
+        grammar: Grammar, vocabulary: GrammarVocabulary, endTokens: Set<Int32>, memoryLimit: Int? = nil
+    ) {
         self.grammar = grammar
         self.vocabulary = vocabulary
         self.endTokens = endTokens
-        machine = ByteMachine(grammar.tables)
+        limits = MatcherLimits(bytes: memoryLimit)
+        machine = ByteMachine(grammar.tables, limit: limits.entries)
     }
 
     /// The state before the first token.
@@ -100,14 +107,14 @@ package final class GrammarMatcher {
 
     /// Drops all masks when there is no room for another one.
     private func makeRoom() {
-        guard (masks.count + partialMasks.count + 1) * maskBytes > GrammarLimits.maskBytes else { return }
+        guard (masks.count + partialMasks.count + 1) * maskBytes > limits.maskBytes else { return }
         masks.removeAll()
         partialMasks.removeAll()
     }
 
     /// Forgets what can be made again where that has grown large. Only `state` stays valid.
     package func trim(keeping state: inout GrammarState) {
-        guard machine.size > GrammarLimits.kept else { return }
+        guard machine.size > limits.kept else { return }
         state.node = machine.forget(keeping: state.node)
         masks.removeAll()
         partialMasks.removeAll()

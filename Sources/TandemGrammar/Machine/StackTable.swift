@@ -38,8 +38,11 @@ struct StackTable {
     private var unions: [UInt64: Int32] = [:]
     /// Steps taken; the owner sets it back.
     var work = 0
+    /// Entries that the table may hold.
+    private let limit: Int
 
-    init() {
+    init(limit: Int) {
+        self.limit = limit
         _ = intern([], holdsEmpty: false)
         _ = intern([], holdsEmpty: true)
     }
@@ -173,9 +176,7 @@ struct StackTable {
     mutating func spend(_ steps: Int) throws(GrammarError) {
         work += steps
         guard work <= GrammarLimits.work else { throw .tooComplex(what: "steps", limit: GrammarLimits.work) }
-        guard size <= GrammarLimits.entries else {
-            throw .tooComplex(what: "entries of stacks", limit: GrammarLimits.entries)
-        }
+        guard size <= limit else { throw .tooComplex(what: "entries of stacks", limit: limit) }
     }
 
     /// A table that holds only what `node` needs; returns its number there.
@@ -186,7 +187,7 @@ struct StackTable {
         for index in (0...Int(node)).reversed() where isNeeded[index] {
             for place in range(Int32(index)) { isNeeded[Int(entries[place].rest)] = true }
         }
-        var table = StackTable()
+        var table = StackTable(limit: limit)
         var renamed = [Int32](repeating: 0, count: nodeCount)
         for index in 0...Int(node) where isNeeded[index] {
             let list = entries[range(Int32(index))].map { old in

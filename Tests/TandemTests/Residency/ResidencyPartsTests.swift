@@ -77,15 +77,18 @@ import Testing
             available(files)
                 == AvailableMemory(
                     bytes: 300_000_000 - 200_000_000 + 130_000_000 + own,
-                    limitedBy: "/sys/fs/cgroup/memory/box/job"))
+                    limitedBy: "/sys/fs/cgroup/memory/box/job", ownBytes: own))
         // A tighter limit further up.
         files["/sys/fs/cgroup/memory/box/memory.limit_in_bytes"] = "100000000\n"
         files["/sys/fs/cgroup/memory/box/memory.usage_in_bytes"] = "60000000\n"
         #expect(
             available(files)
-                == AvailableMemory(bytes: 40_000_000 + own, limitedBy: "/sys/fs/cgroup/memory/box"))
+                == AvailableMemory(
+                    bytes: 40_000_000 + own, limitedBy: "/sys/fs/cgroup/memory/box", ownBytes: own))
         files["/proc/meminfo"] = "MemAvailable: 1000 kB\n"
-        #expect(available(files) == AvailableMemory(bytes: 1_024_000 + own, limitedBy: "MemAvailable"))
+        #expect(
+            available(files)
+                == AvailableMemory(bytes: 1_024_000 + own, limitedBy: "MemAvailable", ownBytes: own))
         #expect(available([:]) == nil)
     }
 
