@@ -34,6 +34,8 @@ class PeerResult:
     accepted: int = 0
     text: str = ""
     peak_bytes: int = 0
+    bytes_read: int = 0
+    readahead_kb: int | None = None
     killed: bool = False
     error: str = ""
 
@@ -58,7 +60,9 @@ class PeerServer:
                    "-np", "1", "--no-warmup", "--no-repack", "--port", str(port), "--host", "127.0.0.1",
                    "--cache-ram", "0"]
         if draft_max > 0:
-            command += ["-md", str(self.draft), "--spec-draft-n-max", str(draft_max), "--spec-draft-n-min", "1"]
+            # A draft model alone does nothing: the kind of speculation has to be named as well.
+            command += ["-md", str(self.draft), "--spec-type", "draft-simple", "--spec-draft-n-max", str(draft_max),
+                        "--spec-draft-threads", str(self.threads)]
         group = ControlGroup(limit, device_of(self.model), rate * 1_000_000 if rate else None)
         drop_caches()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -66,12 +70,15 @@ class PeerServer:
         try:
             wait_until_ready(port, process, self.start_seconds)
             generate(port, prompt, tokens, seconds, result)
+            if draft_max > 0 and result.tokens > 1 and result.drafted == 0:
+                result.error = "it did not speculate"
         except (OSError, TimeoutError, urllib.error.URLError) as error:
             result.error = f"{type(error).__name__}: {error}"
         finally:
             process.kill()
             process.wait()
             result.peak_bytes = group.peak()
+            result.bytes_read = group.bytes_read()
             result.killed = group.was_killed()
             group.close()
         return result
@@ -101,9 +108,9 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes], seconds: float
 
 
 def generate(port: int, prompt: str, tokens: int, seconds: float, result: PeerResult) -> None:
-    """Streams a greedy text and notes when its tokens came."""
+    """Streams a greedy text and notes when its tokens came; ends it after `seconds`."""
     body = {"prompt": prompt, "n_predict": tokens, "temperature": 0, "ignore_eos": True, "stream": True,
-            "cache_prompt": False}
+            "cache_prompt": False, "timings_per_token": True}
     request = urllib.request.Request(f"http://127.0.0.1:{port}/completion", json.dumps(body).encode(),
                                      {"Content-Type": "application/json"})
     first = last = 0.0
@@ -114,10 +121,10 @@ def generate(port: int, prompt: str, tokens: int, seconds: float, result: PeerRe
                 continue
             event = json.loads(line[6:])
             now = time.monotonic()
+            timings = event.get("timings", {})
+            result.drafted = timings.get("draft_n", result.drafted)
+            result.accepted = timings.get("draft_n_accepted", result.accepted)
             if event.get("stop"):
-                timings = event.get("timings", {})
-                result.drafted = timings.get("draft_n", 0)
-                result.accepted = timings.get("draft_n_accepted", 0)
                 break
             first = first or now
             last = now
