@@ -18,7 +18,27 @@ MAGIC = b"\x89TNDS\r\n\x1a"
 HEADER_SIZE = 192
 LEADS = ("primary", "secondary")
 CONTENTS = ("nothing", "derived", "own")
-TYPES = (numpy.dtype("<f4"), numpy.dtype("<f2"))
+TYPES = ("f32", "f16", "int8")
+BLOCK = 32
+
+
+def row_bytes(kind, head_size):
+    """Bytes of one position of one head."""
+    if kind == "int8":
+        return head_size + 2 * -(-head_size // BLOCK)
+    return head_size * {"f32": 4, "f16": 2}[kind]
+
+
+def numbers(kind, content, shape):
+    """The numbers of a cache: floats of its type, for int8 the products of codes and scales as f32."""
+    if kind != "int8":
+        return numpy.frombuffer(content, dtype={"f32": "<f4", "f16": "<f2"}[kind]).reshape(shape)
+    size = shape[-1]
+    blocks = -(-size // BLOCK)
+    rows = numpy.frombuffer(content, dtype=numpy.uint8).reshape(*shape[:-1], row_bytes(kind, size))
+    scales = rows[..., : 2 * blocks].copy().view("<f2").astype(numpy.float32)
+    codes = rows[..., 2 * blocks :].view(numpy.int8).astype(numpy.float32)
+    return codes * numpy.repeat(scales, BLOCK, axis=-1)[..., :size]
 
 
 class SessionFile:
@@ -52,7 +72,7 @@ class SessionFile:
             raise TandemError("truncated", "header.file_size", 16, f"{len(data)} bytes")
         (major, minor, size, file_size, fingerprint, kind, lead, content, stage, count, positions) = struct.unpack_from(
             "<HHIQQIIIIQQ", data, 8)
-        if (major, minor) != (1, 0):
+        if major != 1 or minor > 1:
             raise TandemError("version", "header.version_major", 8, f"{major}.{minor}")
         (checksum,) = struct.unpack_from("<Q", data, HEADER_SIZE - 8)
         if checksum != xxh64(data[: HEADER_SIZE - 8]):
@@ -68,7 +88,7 @@ class SessionFile:
         (own,) = struct.unpack_from("<Q", model.data, length - 8)
         if fingerprint != own:
             raise TandemError("model", "header.model", 24, "another model file")
-        require(kind < 2, "key_value_type", 32, f"{kind}")
+        require(kind < (3 if minor else 2), "key_value_type", 32, f"{kind}")
         require(lead < 2, "lead", 36, f"{lead}")
         models = model.manifest["models"]
         ropes = [rope for one in models.values() for rope in one.get("ropes") or []]
@@ -86,7 +106,8 @@ class SessionFile:
                        "secondary_cache": self._shape(models.get("secondary"), positions)}
         lengths = {"tokens": 4 * count}
         for name, shape in self.shapes.items():
-            lengths[name] = int(numpy.prod(shape, dtype=object)) * self.type.itemsize if shape else 0
+            rows = int(numpy.prod(shape[:-1], dtype=object)) if shape else 0
+            lengths[name] = rows * row_bytes(self.type, shape[-1]) if shape else 0
         self.sections = {}
         end = HEADER_SIZE
         for index, (name, length) in enumerate(lengths.items()):
@@ -134,7 +155,7 @@ class SessionFile:
 
     def _read_cache(self, name, shape):
         content = self._bytes(name)
-        return numpy.frombuffer(content, dtype=self.type).reshape(shape) if shape else None
+        return numbers(self.type, content, shape) if shape else None
 
 
 def main():
@@ -146,7 +167,7 @@ def main():
         file = SessionFile.open(arguments.session, arguments.model)
     except (TandemError, OSError) as error:
         sys.exit(f"error: {error}")
-    print(f"{file.count} tokens, {file.lead} leads, {file.type.name} caches")
+    print(f"{file.count} tokens, {file.lead} leads, {file.type} caches")
     for name in ("primary", "secondary"):
         cache = getattr(file, name)
         print(f"{name}: {'nothing' if cache is None else 'x'.join(map(str, cache.shape))}")

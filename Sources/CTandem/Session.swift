@@ -79,6 +79,7 @@ func sessionOptions(
     switch given.cache_type {
     case TANDEM_CACHE_DEFAULT, TANDEM_CACHE_F16: cache = .f16
     case TANDEM_CACHE_F32: cache = .f32
+    case TANDEM_CACHE_INT8: cache = .int8
     case let other:
         throw CallError(TANDEM_ERROR_UNSUPPORTED, "cache_type is \(other), which is no TANDEM_CACHE_ value")
     }

@@ -129,6 +129,40 @@ TK_INLINE int32_t tk_v_sum_q8(const int8_t *q, size_t n) {
     return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
 }
 
+TK_INLINE __m256 tk_avx2_load_i8(const int8_t *p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+TK_INLINE tk_v tk_v_load_i8(const int8_t *p) { return (tk_v){tk_avx2_load_i8(p), tk_avx2_load_i8(p + 8)}; }
+// Bytes are multiplied by maddubs (unsigned by signed, pairs added in 16 bits): w enters as |w| against the
+// other operand carrying its sign, so that 2 * 128 * 127 fits.
+TK_INLINE __m256i tk_avx2_dot_i8(__m256i sum, __m256i w, __m256i magnitude, __m256i q) {
+    const __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(q, w));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+TK_INLINE void tk_v_dots_i8(const int8_t *keys, const int8_t *q, size_t ldq, const int32_t *sums, size_t lds,
+                            const int H, tk_v *dots) {
+    (void)sums, (void)lds;
+    __m256i dot[2 * TK_V_HEADS];
+    TK_UNROLL
+    for (int i = 0; i < 2 * H; i++) dot[i] = _mm256_setzero_si256();
+    TK_UNROLL
+    for (int j = 0; j < 8; j++) {
+        const __m256i k0 = _mm256_loadu_si256((const __m256i *)(keys + j * 64));
+        const __m256i k1 = _mm256_loadu_si256((const __m256i *)(keys + j * 64 + 32));
+        const __m256i m0 = _mm256_abs_epi8(k0), m1 = _mm256_abs_epi8(k1);
+        TK_UNROLL
+        for (int h = 0; h < H; h++) {
+            const __m256i code = _mm256_set1_epi32(tk_load32(q + (size_t)h * ldq + j * 4));
+            dot[2 * h] = tk_avx2_dot_i8(dot[2 * h], k0, m0, code);
+            dot[2 * h + 1] = tk_avx2_dot_i8(dot[2 * h + 1], k1, m1, code);
+        }
+    }
+    TK_UNROLL
+    for (int h = 0; h < H; h++) {
+        dots[h] = (tk_v){_mm256_cvtepi32_ps(dot[2 * h]), _mm256_cvtepi32_ps(dot[2 * h + 1])};
+    }
+}
+
 TK_INLINE float tk_v_tree(tk_v v) {
     const __m256 s8 = _mm256_add_ps(v.lo, v.hi);
     const __m128 s4 = _mm_add_ps(_mm256_castps256_ps128(s8), _mm256_extractf128_ps(s8, 1));
@@ -155,15 +189,6 @@ TK_INLINE void tk_v_trees(const tk_v v[4], float scale, float *out) {
 
 // ---- Quantised matrix products ----------------------------------------------------------------------------
 
-// Without VNNI, bytes are multiplied by maddubs (unsigned by signed, pairs added in 16 bits). An int8 weight
-// enters as |w| against the activation carrying its sign: 2 * 128 * 127 fits. A nibble enters as
-// stored: w + 8.
-
-TK_INLINE __m256i tk_avx2_dot_i8(__m256i sum, __m256i w, __m256i magnitude, __m256i q) {
-    const __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(q, w));
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-}
-
 // 32 k of one panel, int8.
 TK_INLINE void tk_avx2_part_i8(const uint8_t *w, const int8_t *q, size_t ldq, const int R, __m256i dot[]) {
     TK_UNROLL
@@ -181,7 +206,7 @@ TK_INLINE void tk_avx2_part_i8(const uint8_t *w, const int8_t *q, size_t ldq, co
     }
 }
 
-// 32 k of one panel, int4: eight products of at most 2 * 15 * 127 add up in 16 bits before they are widened.
+// 32 k of one panel, int4. A nibble enters as stored, w + 8: eight products of at most 2 * 15 * 127 add up in 16 bits before they are widened.
 TK_INLINE void tk_avx2_part_i4(const uint8_t *w, const int8_t *q, size_t ldq, const int R, __m256i dot[]) {
     const __m256i nibble = _mm256_set1_epi8(15);
     __m256i words[8];

@@ -81,6 +81,29 @@ TK_INLINE int32_t tk_v_sum_q8(const int8_t *q, size_t n) {
     return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
 }
 
+TK_INLINE tk_v tk_v_load_i8(const int8_t *p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+// dpbusd wants an unsigned first operand: keys enter as key + 128, which the start of the sums undoes.
+TK_INLINE void tk_v_dots_i8(const int8_t *keys, const int8_t *q, size_t ldq, const int32_t *sums, size_t lds,
+                            const int H, tk_v *dots) {
+    const __m512i flip = _mm512_set1_epi8((char)0x80);
+    __m512i dot[TK_V_HEADS];
+    TK_UNROLL
+    for (int h = 0; h < H; h++) dot[h] = _mm512_set1_epi32(sums[(size_t)h * lds] * -128);
+    TK_UNROLL
+    for (int j = 0; j < 8; j++) {
+        const __m512i key = _mm512_xor_si512(_mm512_loadu_si512(keys + j * 64), flip);
+        TK_UNROLL
+        for (int h = 0; h < H; h++) {
+            const __m512i code = _mm512_set1_epi32(tk_load32(q + (size_t)h * ldq + j * 4));
+            dot[h] = _mm512_dpbusd_epi32(dot[h], key, code);
+        }
+    }
+    TK_UNROLL
+    for (int h = 0; h < H; h++) dots[h] = _mm512_cvtepi32_ps(dot[h]);
+}
+
 TK_INLINE float tk_v_tree(tk_v v) {
     const __m256 s8 = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
     const __m128 s4 = _mm_add_ps(_mm256_castps256_ps128(s8), _mm256_extractf128_ps(s8, 1));

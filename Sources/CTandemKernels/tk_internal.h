@@ -126,6 +126,23 @@ TK_INLINE size_t tk_attention_hidden(const tk_attention *a, size_t row) {
     return a->window != 0 && count > a->window ? count - a->window : 0;
 }
 
+// Positions are counted from here in scores: the first of the panel of 16 that begin lies in.
+TK_INLINE size_t tk_attention_origin(const tk_attention *a) { return a->begin & ~(size_t)15; }
+
+// Scores of one row and head, padding included.
+TK_INLINE size_t tk_attention_padded(const tk_attention *a) {
+    return (a->end + a->rows - 1 + 15) / 16 * 16 - tk_attention_origin(a);
+}
+
+// Where the codes and scales of an i8 cache are; `blocks` of 32 elements to a position.
+#define TK_KV_BLOCK 32
+TK_INLINE size_t tk_kv_scale_at(size_t position, size_t block, size_t blocks) {
+    return (position / 16 * blocks + block) * 16 + position % 16;
+}
+TK_INLINE size_t tk_kv_key_at(size_t position, size_t i, size_t blocks) {
+    return position / 16 * 16 * TK_KV_BLOCK * blocks + i / 4 * 64 + position % 16 * 4 + i % 4;
+}
+
 // ---- Quantised matrix products ----------------------------------------------------------------------------
 
 // Kinds of weight matrices.

@@ -19,10 +19,6 @@ TK_INLINE void tk_neon_accumulate(int8x16_t w0, int8x16_t w1, int8x8_t q0, int8x
     dot[1] = vpadalq_s16(dot[1], high);
 }
 
-TK_INLINE int8x8_t tk_neon_broadcast(const int8_t *q) {
-    return vreinterpret_s8_s32(vdup_n_s32(tk_load32(q)));
-}
-
 TK_INLINE void tk_neon_part_i8(const uint8_t *w, const int8_t *q, size_t ldq, const int R, int32x4_t dot[]) {
     for (int j = 0; j < 8; j += 2) {
         __builtin_prefetch(w + j * 64 + 1024);

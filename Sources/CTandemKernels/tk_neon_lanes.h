@@ -118,6 +118,42 @@ TK_INLINE int32_t tk_v_sum_q8(const int8_t *q, size_t n) {
     return vaddvq_s32(sum);
 }
 
+TK_INLINE tk_v tk_v_load_i8(const int8_t *p) {
+    const int8x16_t bytes = vld1q_s8(p);
+    const int16x8_t lo = vmovl_s8(vget_low_s8(bytes)), hi = vmovl_s8(vget_high_s8(bytes));
+    return (tk_v){vcvtq_f32_s32(vmovl_s16(vget_low_s16(lo))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(lo))),
+                  vcvtq_f32_s32(vmovl_s16(vget_low_s16(hi))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(hi)))};
+}
+
+TK_INLINE int8x8_t tk_neon_broadcast(const int8_t *q) {
+    return vreinterpret_s8_s32(vdup_n_s32(tk_load32(q)));
+}
+
+// Four keys, 32 codes each, with those at q. Two products of at most 128 * 127 fit in 16 bits: steps are taken
+// in pairs, then widened.
+TK_INLINE float32x4_t tk_neon_dots_i8(const int8_t *keys, const int8_t *q) {
+    int32x4_t low = vdupq_n_s32(0), high = vdupq_n_s32(0);
+    TK_UNROLL
+    for (int j = 0; j < 8; j += 2) {
+        const int8x16_t k0 = vld1q_s8(keys + j * 64), k1 = vld1q_s8(keys + j * 64 + 64);
+        const int8x8_t q0 = tk_neon_broadcast(q + j * 4), q1 = tk_neon_broadcast(q + j * 4 + 4);
+        low = vpadalq_s16(low, vmlal_s8(vmull_s8(vget_low_s8(k0), q0), vget_low_s8(k1), q1));
+        high = vpadalq_s16(high, vmlal_s8(vmull_s8(vget_high_s8(k0), q0), vget_high_s8(k1), q1));
+    }
+    return vcvtq_f32_s32(vpaddq_s32(low, high));
+}
+
+TK_INLINE void tk_v_dots_i8(const int8_t *keys, const int8_t *q, size_t ldq, const int32_t *sums, size_t lds,
+                            const int H, tk_v *dots) {
+    (void)sums, (void)lds;
+    TK_UNROLL
+    for (int h = 0; h < H; h++) {
+        const int8_t *codes = q + (size_t)h * ldq;
+        dots[h] = (tk_v){tk_neon_dots_i8(keys, codes), tk_neon_dots_i8(keys + 16, codes),
+                         tk_neon_dots_i8(keys + 32, codes), tk_neon_dots_i8(keys + 48, codes)};
+    }
+}
+
 // l[i] + l[i + 8], then l[i] + l[i + 4]: four lanes are left.
 TK_INLINE float32x4_t tk_neon_fold(tk_v v) { return vaddq_f32(vaddq_f32(v.a, v.c), vaddq_f32(v.b, v.d)); }
 

@@ -22,6 +22,9 @@
 //   tk_v_store_q8(out, v)   NaN to 0, clamped to -127...127, rounded half to even, as 16 int8
 //   tk_v_sum_q8(q, n)       sum of n int8, n a multiple of 32
 //   tk_v_sqrt(x)            IEEE square root of one float
+//   tk_v_load_i8(p)         16 int8 as floats
+//   tk_v_dots_i8(keys, q, ldq, sums, lds, H, dots)   dots[h] = the exact products of 16 keys, 32 codes each in
+//                           eight steps of N16K4, with the codes at q + h * ldq, whose sum is sums[h * lds]
 
 TK_INLINE tk_v tk_v_load_some(const float *p, size_t n) { return n >= 16 ? tk_v_load(p) : tk_v_load_n(p, n); }
 
@@ -270,161 +273,7 @@ static size_t tk_rows_argmax(const float *x, size_t n) {
     return 0;
 }
 
-// ---- Attention --------------------------------------------------------------------------------------------
-
-TK_INLINE tk_v tk_rows_kv(const void *base, size_t index, const int half_floats) {
-    if (half_floats) return tk_v_load_half((const uint16_t *)base + index);
-    return tk_v_load((const float *)base + index);
-}
-
-// Up to TK_V_HEADS pairs of a row and a head, which go through the keys and values together.
-typedef struct tk_rows_pairs {
-    const float *q[TK_V_HEADS];
-    float *scores[TK_V_HEADS];
-    float *out[TK_V_HEADS];
-    size_t start[TK_V_HEADS];  // positions from begin that each pair does not see, ascending
-    size_t count[TK_V_HEADS];  // end of what each pair sees, counted from begin, ascending
-} tk_rows_pairs;
-
-// Scores of H pairs, several positions at a time, so that one load of a key serves all of them.
-TK_INLINE void tk_rows_scores(const tk_attention *a, const tk_rows_pairs *g, const int H, const int half_floats) {
-    const int T = TK_V_SCORES / H;
-    const size_t count = g->count[H - 1];
-    for (size_t t0 = g->start[0] / (size_t)T * (size_t)T; t0 < count; t0 += (size_t)T) {
-        size_t at[TK_V_SCORES];
-        // Past the end the last key is read again; those scores are never used.
-        TK_UNROLL
-        for (int t = 0; t < T; t++) {
-            at[t] = (a->begin + tk_min(t0 + (size_t)t, count - 1)) * a->stride;
-        }
-        tk_v acc[TK_V_SCORES];
-        TK_UNROLL
-        for (int i = 0; i < TK_V_SCORES; i++) acc[i] = tk_v_set1(0.0f);
-        for (size_t c = 0; c < a->stride; c += 16) {
-            tk_v qv[TK_V_HEADS];
-            TK_UNROLL
-            for (int h = 0; h < H; h++) {
-                qv[h] = c < a->hd ? tk_v_load_some(g->q[h] + c, a->hd - c) : tk_v_set1(0.0f);
-            }
-            TK_UNROLL
-            for (int t = 0; t < T; t++) {
-                const tk_v kv = tk_rows_kv(a->k, at[t] + c, half_floats);
-                TK_UNROLL
-                for (int h = 0; h < H; h++) acc[h * T + t] = tk_v_fma(qv[h], kv, acc[h * T + t]);
-            }
-        }
-        float s[TK_V_SCORES];
-        tk_v_trees(acc, a->scale, s);
-        TK_UNROLL
-        for (int h = 0; h < H; h++) memcpy(g->scores[h] + t0, s + h * T, (size_t)T * sizeof(float));
-    }
-}
-
-// Adds the weighted values of the positions from ..< to for one pair.
-TK_INLINE void tk_rows_values_alone(const tk_attention *a, const float *weights, size_t column, size_t from,
-                                    size_t to, tk_v *acc, const int C, const int half_floats) {
-    for (size_t t = from; t < to; t++) {
-        const size_t at = (a->begin + t) * a->stride + column;
-        const tk_v weight = tk_v_set1(weights[t]);
-        TK_UNROLL
-        for (int c = 0; c < C; c++) {
-            acc[c] = tk_v_fma(weight, tk_rows_kv(a->v, at + (size_t)c * 16, half_floats), acc[c]);
-        }
-    }
-}
-
-// C vectors of the output, from `column`, of H pairs.
-TK_INLINE void tk_rows_values_block(const tk_attention *a, const tk_rows_pairs *g, size_t column,
-                                    const float *inverse, const int H, const int C, const int half_floats) {
-    tk_v acc[TK_V_VALUES];
-    TK_UNROLL
-    for (int i = 0; i < H * C; i++) acc[i] = tk_v_set1(0.0f);
-    // With a window, earlier rows see some positions that later ones do not.
-    const size_t shared = g->start[H - 1], last = shared > g->count[0] ? shared : g->count[0];
-    TK_UNROLL
-    for (int h = 0; h < H; h++) {
-        const size_t to = tk_min(shared, g->count[h]);
-        tk_rows_values_alone(a, g->scores[h], column, g->start[h], to, acc + h * C, C, half_floats);
-    }
-    for (size_t t = shared; t < last; t++) {
-        tk_v v[4];
-        const size_t at = (a->begin + t) * a->stride + column;
-        TK_UNROLL
-        for (int c = 0; c < C; c++) v[c] = tk_rows_kv(a->v, at + (size_t)c * 16, half_floats);
-        TK_UNROLL
-        for (int h = 0; h < H; h++) {
-            const tk_v weight = tk_v_set1(g->scores[h][t]);
-            TK_UNROLL
-            for (int c = 0; c < C; c++) acc[h * C + c] = tk_v_fma(weight, v[c], acc[h * C + c]);
-        }
-    }
-    // Later rows see some positions more.
-    TK_UNROLL
-    for (int h = 1; h < H; h++) {
-        tk_rows_values_alone(a, g->scores[h], column, last, g->count[h], acc + h * C, C, half_floats);
-    }
-    TK_UNROLL
-    for (int i = 0; i < H * C; i++) {
-        const size_t at = column + (size_t)(i % C) * 16;
-        if (at < a->hd) {
-            tk_v_store_some(g->out[i / C] + at, a->hd - at, tk_v_mul(acc[i], tk_v_set1(inverse[i / C])));
-        }
-    }
-}
-
-// The pairs `first` ..< `first + H`, counted row by row.
-TK_INLINE void tk_rows_attend(const tk_attention *a, size_t first, const int H, const int half_floats) {
-    const size_t padded = (a->end - a->begin + a->rows - 1 + 15) / 16 * 16;
-    tk_rows_pairs g;
-    for (int h = 0; h < H; h++) {
-        const size_t pair = first + (size_t)h, row = pair / a->heads, head = pair % a->heads;
-        g.q[h] = a->q + row * a->qrow + head * a->ldq;
-        g.out[h] = a->out + row * a->orow + head * a->ldo;
-        g.scores[h] = a->scores + pair * padded;
-        g.start[h] = tk_attention_hidden(a, row);
-        g.count[h] = a->end + row - a->begin;
-    }
-    tk_rows_scores(a, &g, H, half_floats);
-    float inverse[TK_V_HEADS];
-    for (int h = 0; h < H; h++) {
-        float *p = g.scores[h] + g.start[h];
-        const size_t count = g.count[h] - g.start[h];
-        if (a->softcap != 0) tk_rows_softcap(p, a->softcap, count);
-        inverse[h] = 1.0f / tk_rows_exp_sum(p, count, tk_rows_max(p, count), 1.0f);
-    }
-    size_t column = 0;
-    if (H * 4 <= TK_V_VALUES) {
-        for (; column + 64 <= a->stride; column += 64) {
-            tk_rows_values_block(a, &g, column, inverse, H, 4, half_floats);
-        }
-    }
-    if (H * 2 <= TK_V_VALUES) {
-        for (; column + 32 <= a->stride; column += 32) {
-            tk_rows_values_block(a, &g, column, inverse, H, 2, half_floats);
-        }
-    }
-    for (; column < a->stride; column += 16) tk_rows_values_block(a, &g, column, inverse, H, 1, half_floats);
-}
-
-TK_INLINE void tk_rows_attention_of(const tk_attention *a, const int half_floats) {
-    const size_t pairs = a->rows * a->heads;
-    size_t pair = 0;
-#if TK_V_HEADS >= 4
-    for (; pair + 4 <= pairs; pair += 4) tk_rows_attend(a, pair, 4, half_floats);
-#endif
-#if TK_V_HEADS >= 2
-    for (; pair + 2 <= pairs; pair += 2) tk_rows_attend(a, pair, 2, half_floats);
-#endif
-    for (; pair < pairs; pair++) tk_rows_attend(a, pair, 1, half_floats);
-}
-
-static void tk_rows_attention(const tk_attention *a) {
-    if (a->type == TK_KV_F16) {
-        tk_rows_attention_of(a, 1);
-    } else {
-        tk_rows_attention_of(a, 0);
-    }
-}
+#include "tk_attention.h"
 
 // ---- Conversions ------------------------------------------------------------------------------------------
 
@@ -454,6 +303,7 @@ static void tk_rows_f32_from_bf16(const uint16_t *x, size_t n, float *y) {
     .gemm_f32 = tk_rows_gemm_f32, .quantize = tk_rows_quantize, .rmsnorm = tk_rows_rmsnorm, \
     .rope = tk_rows_rope, .swiglu = tk_rows_swiglu, .geglu = tk_rows_geglu, .add = tk_rows_add, \
     .add_scaled = tk_rows_add_scaled, .scale = tk_rows_scale, .softcap = tk_rows_softcap, \
-    .attention = tk_rows_attention, \
+    .attention = tk_rows_attention, .store_keys_i8 = tk_rows_store_keys_i8, \
+    .store_values_i8 = tk_rows_store_values_i8, \
     .softmax = tk_rows_softmax, .argmax = tk_rows_argmax, .f32_from_f16 = tk_rows_f32_from_f16, \
     .f16_from_f32 = tk_rows_f16_from_f32, .f32_from_bf16 = tk_rows_f32_from_bf16

@@ -147,6 +147,15 @@ static void tk_scalar_gemm_f32(const tk_fgemm *a, size_t panel0, size_t panel1) 
     }
 }
 
+// Rounded half to even, NaN to 0, within -127...127.
+static int8_t tk_scalar_code(float value) {
+    if (value != value) value = 0;
+    if (value > 127.0f) value = 127.0f;
+    if (value < -127.0f) value = -127.0f;
+    // Exact for |value| < 2^22.
+    return (int8_t)((value + TK_ROUND_MAGIC) - TK_ROUND_MAGIC);
+}
+
 static void tk_scalar_quantize(const float *x, size_t ldx, size_t rows, size_t k, size_t kp, size_t ga,
                                int8_t *q, size_t ldq, float *scales, int32_t *sums, size_t lds) {
     for (size_t row = 0; row < rows; row++) {
@@ -163,13 +172,7 @@ static void tk_scalar_quantize(const float *x, size_t ldx, size_t rows, size_t k
             const float inverse = amax > 0 ? 127.0f / amax : 0.0f;
             int32_t sum = 0;
             for (size_t i = 0; i < valid; i++) {
-                float value = in[i] * inverse;
-                if (value != value) value = 0;
-                if (value > 127.0f) value = 127.0f;
-                if (value < -127.0f) value = -127.0f;
-                // Round half to even: exact for |value| < 2^22.
-                const float rounded = (value + TK_ROUND_MAGIC) - TK_ROUND_MAGIC;
-                out[i] = (int8_t)rounded;
+                out[i] = tk_scalar_code(in[i] * inverse);
                 sum += out[i];
             }
             for (size_t i = valid; i < ga; i++) out[i] = 0;
@@ -264,18 +267,64 @@ static float tk_scalar_kv(const void *base, int type, size_t index) {
     return ((const float *)base)[index];
 }
 
+static float tk_scalar_dot(const tk_attention *a, const float *q, size_t t) {
+    float lanes[16] = {0};
+    for (size_t i = 0; i < a->stride; i++) {
+        const float qi = i < a->hd ? q[i] : 0.0f;
+        lanes[i % 16] = fmaf(qi, tk_scalar_kv(a->k, a->type, t * a->stride + i), lanes[i % 16]);
+    }
+    return tk_scalar_tree(lanes);
+}
+
+// The same of a query that is quantised, with a key of an i8 cache.
+static float tk_scalar_dot_codes(const tk_attention *a, const int8_t *q, const float *scales, size_t t) {
+    const size_t blocks = a->stride / TK_KV_BLOCK;
+    const int8_t *keys = a->k;
+    float sum = 0;
+    for (size_t b = 0; b < blocks; b++) {
+        int32_t dot = 0;
+        for (size_t i = b * TK_KV_BLOCK; i < (b + 1) * TK_KV_BLOCK; i++) {
+            dot += q[i] * keys[tk_kv_key_at(t, i, blocks)];
+        }
+        const float key_scale = tk_f32_from_f16(a->kscales[tk_kv_scale_at(t, b, blocks)]);
+        sum = fmaf((float)dot, key_scale * scales[b], sum);
+    }
+    return sum;
+}
+
+// Scores of `count` positions from `begin`.
+static void tk_scalar_scores(const tk_attention *a, const float *q, size_t begin, size_t count, float *p) {
+    if (a->type != TK_KV_I8) {
+        for (size_t t = 0; t < count; t++) p[t] = a->scale * tk_scalar_dot(a, q, begin + t);
+        return;
+    }
+    const size_t blocks = a->stride / TK_KV_BLOCK;
+    float *scales = a->scores + a->rows * a->heads * tk_attention_padded(a);
+    int32_t *sums = (int32_t *)(scales + blocks);
+    int8_t *codes = (int8_t *)(sums + blocks);
+    tk_scalar_quantize(q, a->hd, 1, a->hd, a->stride, TK_KV_BLOCK, codes, a->stride, scales, sums, blocks);
+    for (size_t t = 0; t < count; t++) p[t] = a->scale * tk_scalar_dot_codes(a, codes, scales, begin + t);
+}
+
+// out = fma(p, the values of position t, out).
+static void tk_scalar_add_value(const tk_attention *a, float p, size_t t, float *out) {
+    if (a->type != TK_KV_I8) {
+        for (size_t i = 0; i < a->hd; i++) {
+            out[i] = fmaf(p, tk_scalar_kv(a->v, a->type, t * a->stride + i), out[i]);
+        }
+        return;
+    }
+    const size_t blocks = a->stride / TK_KV_BLOCK;
+    for (size_t i = 0; i < a->hd; i++) {
+        const float scale = tk_f32_from_f16(a->vscales[tk_kv_scale_at(t, i / TK_KV_BLOCK, blocks)]);
+        out[i] = fmaf(p * scale, (float)((const int8_t *)a->v)[t * a->stride + i], out[i]);
+    }
+}
+
 // One query head of one row that sees `count` positions from `begin`.
 static void tk_scalar_attend(const tk_attention *a, const float *q, size_t begin, size_t count, float *p,
                              float *out) {
-    for (size_t t = 0; t < count; t++) {
-        float lanes[16] = {0};
-        for (size_t i = 0; i < a->stride; i++) {
-            const float qi = i < a->hd ? q[i] : 0.0f;
-            const float ki = tk_scalar_kv(a->k, a->type, (begin + t) * a->stride + i);
-            lanes[i % 16] = fmaf(qi, ki, lanes[i % 16]);
-        }
-        p[t] = a->scale * tk_scalar_tree(lanes);
-    }
+    tk_scalar_scores(a, q, begin, count, p);
     if (a->softcap != 0) tk_scalar_softcap(p, a->softcap, count);
 
     const float max = tk_scalar_max(p, count);
@@ -287,10 +336,7 @@ static void tk_scalar_attend(const tk_attention *a, const float *q, size_t begin
     const float inverse = 1.0f / tk_scalar_tree(lanes);
 
     for (size_t i = 0; i < a->hd; i++) out[i] = 0;
-    for (size_t t = 0; t < count; t++) {
-        const size_t at = (begin + t) * a->stride;
-        for (size_t i = 0; i < a->hd; i++) out[i] = fmaf(p[t], tk_scalar_kv(a->v, a->type, at + i), out[i]);
-    }
+    for (size_t t = 0; t < count; t++) tk_scalar_add_value(a, p[t], begin + t, out);
     for (size_t i = 0; i < a->hd; i++) out[i] *= inverse;
 }
 
@@ -301,6 +347,41 @@ static void tk_scalar_attention(const tk_attention *a) {
             tk_scalar_attend(a, a->q + row * a->qrow + head * a->ldq, a->begin + hidden, count, a->scores,
                              a->out + row * a->orow + head * a->ldo);
         }
+    }
+}
+
+// Quantises block b of x; returns the scale.
+static uint16_t tk_scalar_quantize_block(const float *x, size_t hd, size_t b, int8_t codes[TK_KV_BLOCK]) {
+    const size_t first = b * TK_KV_BLOCK, valid = tk_min(TK_KV_BLOCK, hd - first);
+    float amax = 0;
+    for (size_t i = 0; i < valid; i++) {
+        const float magnitude = fabsf(x[first + i]);
+        if (magnitude > amax) amax = magnitude;
+    }
+    const uint16_t scale = tk_f16_from_f32(amax / 127.0f);
+    const float stored = tk_f32_from_f16(scale), inverse = stored > 0 ? 1.0f / stored : 0.0f;
+    for (size_t i = 0; i < TK_KV_BLOCK; i++) codes[i] = i < valid ? tk_scalar_code(x[first + i] * inverse) : 0;
+    return scale;
+}
+
+static void tk_scalar_store_keys_i8(const float *x, size_t hd, size_t position, int8_t *codes,
+                                    uint16_t *scales) {
+    const size_t blocks = (hd + TK_KV_BLOCK - 1) / TK_KV_BLOCK;
+    for (size_t b = 0; b < blocks; b++) {
+        int8_t block[TK_KV_BLOCK];
+        scales[tk_kv_scale_at(position, b, blocks)] = tk_scalar_quantize_block(x, hd, b, block);
+        for (size_t i = 0; i < TK_KV_BLOCK; i++) {
+            codes[tk_kv_key_at(position, b * TK_KV_BLOCK + i, blocks)] = block[i];
+        }
+    }
+}
+
+static void tk_scalar_store_values_i8(const float *x, size_t hd, size_t position, int8_t *codes,
+                                      uint16_t *scales) {
+    const size_t blocks = (hd + TK_KV_BLOCK - 1) / TK_KV_BLOCK;
+    for (size_t b = 0; b < blocks; b++) {
+        int8_t *block = codes + (position * blocks + b) * TK_KV_BLOCK;
+        scales[tk_kv_scale_at(position, b, blocks)] = tk_scalar_quantize_block(x, hd, b, block);
     }
 }
 
@@ -364,6 +445,8 @@ const tk_kernels tk_kernels_scalar = {
     .scale = tk_scalar_scale,
     .softcap = tk_scalar_softcap,
     .attention = tk_scalar_attention,
+    .store_keys_i8 = tk_scalar_store_keys_i8,
+    .store_values_i8 = tk_scalar_store_values_i8,
     .softmax = tk_scalar_softmax,
     .argmax = tk_scalar_argmax,
     .f32_from_f16 = tk_scalar_f32_from_f16,

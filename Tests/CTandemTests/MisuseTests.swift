@@ -102,7 +102,7 @@ import Testing
         #expect(refusal { $0.draft_limit = 65 } == TANDEM_ERROR_INVALID_ARGUMENT)
         #expect(refusal { $0.draft_limit = -1 } == TANDEM_ERROR_INVALID_ARGUMENT)
         #expect(modelError(model).hasPrefix("draft_limit is -1"))
-        #expect(refusal { $0.cache_type = 3 } == TANDEM_ERROR_UNSUPPORTED)
+        #expect(refusal { $0.cache_type = 4 } == TANDEM_ERROR_UNSUPPORTED)
     }
 
     @Test func generateOptionsAreChecked() throws {

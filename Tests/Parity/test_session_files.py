@@ -45,7 +45,7 @@ def expected_cache(folder: Path, tokens: list[int]) -> np.ndarray:
     return np.array([[layer.keys[0].numpy(), layer.values[0].numpy()] for layer in cache.layers])
 
 
-@pytest.mark.parametrize(("kind", "limit"), [("f32", 1e-4), ("f16", 2e-3)])
+@pytest.mark.parametrize(("kind", "limit"), [("f32", 1e-4), ("f16", 2e-3), ("int8", 4e-2)])
 def test_caches_equal_transformers(tandem, packed, demo_model, tmp_path, kind, limit):
     ids = Tokenizer.from_file(str(demo_model / "tokenizer.json")).encode(PROMPT).ids
     models = {"primary": demo_model / "primary", "secondary": demo_model / "secondary"}

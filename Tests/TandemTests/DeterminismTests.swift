@@ -33,6 +33,9 @@ import Testing
                     cache: index % 2 == 0 ? .f32 : .f16))
         }
         cases.append(Case(recipe: .everythingTandem, cache: .f16))
+        for recipe in [ModelRecipe.tandem, .everythingTandem, .wide, .postTandem] {
+            cases.append(Case(recipe: recipe.stored(as: .int8(group: 64)), cache: .int8))
+        }
         cases.append(Case(recipe: ModelRecipe.postTandem.stored(as: .int8(group: 64)), cache: .f32))
         return cases
     }()

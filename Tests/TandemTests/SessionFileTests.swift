@@ -169,17 +169,27 @@ import Testing
         let (plain, _) = try used(single, .speed)
         try plain.save(to: path)
         let goodSingle = try bytes(path)
+        let (small, _) = try used(fixture, .speed, cache: .int8)
+        try small.save(to: path)
+        let int8 = try bytes(path)
+        #expect(good[Layout.versionMinor] == 0 && int8[Layout.versionMinor] == 1)
+        #expect(int8.count < good.count)
         let huge = UInt64.max
         let cases: [(file: [UInt8], at: Int, size: Int, value: UInt64, field: String)] = [
             (good, Layout.versionMajor, 2, 2, "header.version_major"),
-            (good, Layout.versionMinor, 2, 1, "header.version_major"),
+            (good, Layout.versionMinor, 2, 2, "header.version_major"),
+            (good, Layout.versionMinor, 2, 0xFFFF, "header.version_major"),
             (good, Layout.headerSize, 4, 256, "header.header_size"),
             (good, Layout.headerSize, 4, 0xFFFF_FFFF, "header.header_size"),
             (good, Layout.fileSize, 8, huge, "header.file_size"),
             (good, Layout.fileSize, 8, UInt64(good.count - 1), "header.file_size"),
             (good, Layout.model, 8, 1, "header.model"),
             (good, Layout.keyValueType, 4, 0, "header.key_value_type"),
+            // Version 1.0 does not know int8.
             (good, Layout.keyValueType, 4, 2, "header.key_value_type"),
+            (int8, Layout.versionMinor, 2, 0, "header.key_value_type"),
+            (int8, Layout.keyValueType, 4, 3, "header.key_value_type"),
+            (int8, Layout.primaryCache + 8, 8, 1, "header.primary_cache_length"),
             (good, Layout.lead, 4, 1, "header.secondary"),
             (good, Layout.lead, 4, 7, "header.lead"),
             (good, Layout.secondary, 4, 0, "header.secondary_positions"),
@@ -209,7 +219,7 @@ import Testing
                 bad[test.at + byte] = UInt8(truncatingIfNeeded: test.value >> (8 * byte))
             }
             try write(Self.withChecksum(bad), path)
-            let target = test.file == good ? session : plain
+            let target = test.file == good ? session : test.file == int8 ? small : plain
             let error = fileError { try target.restore(from: path) }
             #expect(error?.field == test.field, "case \(index): \(String(describing: error))")
         }

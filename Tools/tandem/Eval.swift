@@ -52,6 +52,9 @@ struct Eval: ParsableCommand {
 
     @OptionGroup var cache: CacheFlags
 
+    @Option(help: "Element type of the reference's caches. (default: as those of the model)")
+    var referenceCacheType: KeyValueType?
+
     @Option(help: "Write the logits of the first window to PREFIX.primary.npy and PREFIX.secondary.npy.")
     var saveLogits: String?
 
@@ -92,7 +95,7 @@ struct Eval: ParsableCommand {
 
     private func evaluateFile(_ text: String) throws {
         let session = try makeSession(loadFile(self.model))
-        let other = try reference.map { try makeSession(loadReference($0)) }
+        let other = try reference.map { try makeSession(loadReference($0), cache: referenceCacheType) }
         let tokens = try tokens(of: text, session: session)
         if let saveLogits { try save(session, tokens: tokens, prefix: saveLogits) }
         let result = try evaluate(session, reference: other, tokens: tokens, label: "tokens")
@@ -117,7 +120,8 @@ struct Eval: ParsableCommand {
             let session = try makeSession(packed.load(threads: threads))
             let tokens = try tokens(of: text, session: session)
             let evaluation = try evaluate(
-                session, reference: makeSession(floats), tokens: tokens, label: "tokens, \(recipe.name)")
+                session, reference: makeSession(floats, cache: referenceCacheType), tokens: tokens,
+                label: "tokens, \(recipe.name)")
             rows.append(RecipeResult(recipe: recipe, report: packed.report, evaluation: evaluation))
         }
         let comparison = RecipeComparison(
@@ -143,12 +147,12 @@ struct Eval: ParsableCommand {
         }
     }
 
-    private func makeSession(_ model: TandemModel) throws -> Session {
+    private func makeSession(_ model: TandemModel, cache type: KeyValueType? = nil) throws -> Session {
         let window = min(model.manifest.primary.maxPositions, Eval.longestWindow)
         return try model.makeSession(
             options: SessionOptions(
                 contextSize: ctxSize == 0 ? window : ctxSize, maxDraft: Eval.longestBlock,
-                keyValueType: try cache.type()))
+                keyValueType: try type ?? cache.type()))
     }
 
     private func tokens(of text: String, session: Session) throws -> [TokenID] {

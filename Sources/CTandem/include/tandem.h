@@ -310,6 +310,8 @@ typedef struct tandem_session tandem_session;
 #define TANDEM_CACHE_DEFAULT 0
 #define TANDEM_CACHE_F16 1
 #define TANDEM_CACHE_F32 2
+/// 8-bit integers with a scale for every 32 of them (q8_0): a little more than half the memory of F16.
+#define TANDEM_CACHE_INT8 3
 
 typedef struct tandem_session_options {
     size_t size;

@@ -30,6 +30,16 @@
 // The element of an i8 or i4 matrix is value * scale, of an i4z matrix (value * s) * D + o * M.
 // For i8, i4 and i4z, kp is K rounded up to a multiple of max(64, gw). gw is 32, 64, 128 or kp ("row").
 //
+// A key/value cache of one head with head size hd, positions t, element i < hd:
+//   f32, f16  [positions, stride], stride = hd rounded up to a multiple of 16; entries hd ..< stride are zero
+//   i8        codes with one f16 scale per position and block of 32 elements; an element is code * scale.
+//             stride = hd rounded up to a multiple of 32, codes hd ..< stride are zero, positions are padded to
+//             a multiple of 16. With B = stride/32 blocks:
+//     scales  of (t, b) at half (t/16)*B*16 + b*16 + t%16
+//     keys    code (t, i) at byte (t/16)*16*stride + (i/4)*64 + (t%16)*4 + i%4: panels of 16 positions, as i8
+//             N16K4 above, so that 16 scores are 16 outputs of a product and need no sums across lanes
+//     values  code (t, i) at byte t*stride + i
+//
 // Bit planes of stored weights are in tandem_planes.h.
 //
 // THREAD SAFETY. All functions are pure: they touch only what their arguments point to. None allocates, none
@@ -48,6 +58,10 @@ extern "C" {
 /// Element types of a key/value cache.
 #define TK_KV_F32 0
 #define TK_KV_F16 1
+#define TK_KV_I8 2
+
+/// Floats that attention over an i8 cache needs beside the scores, by head size.
+static inline size_t tk_kv_scratch(size_t hd) { return (hd + 31) / 32 * 40; }
 
 /// One quantised matrix product: y[r, n] for all rows r and the outputs n of a range of panels.
 typedef struct tk_qgemm {
@@ -85,14 +99,15 @@ typedef struct tk_attention {
     size_t ldq;
     size_t heads;
     size_t hd;             ///< head size
-    const void *k;         ///< keys of this kv head: [positions, stride] of `type`; entries hd ..< stride are zero
-    const void *v;         ///< values, same shape
-    int type;              ///< TK_KV_F32 or TK_KV_F16
-    size_t stride;         ///< elements between positions: hd rounded up to a multiple of 16
+    const void *k;         ///< keys of this kv head; of TK_KV_I8 the codes
+    const void *v;         ///< its values
+    int type;              ///< TK_KV_F32, TK_KV_F16 or TK_KV_I8
+    size_t stride;         ///< elements between positions: hd rounded up to a multiple of 16, for i8 of 32
     size_t begin;          ///< first visible position
     size_t end;            ///< one past the last position that the first row sees, > begin
     float scale;           ///< usually 1/sqrt(hd)
-    float *scores;         ///< scratch of rows * heads * ((end - begin + rows - 1) rounded up to 16) floats
+    float *scores;         ///< scratch of rows * heads * ((end + rows - 1) rounded up to 16 - begin rounded down
+                           ///< to 16) floats, and for i8 tk_kv_scratch(hd) more
     float *out;            ///< output: row r, head h at r * orow + h * ldo; each hd floats
     size_t ldo;
     size_t rows;           ///< positions, >= 1
@@ -100,6 +115,8 @@ typedef struct tk_attention {
     size_t orow;           ///< floats between the rows of out
     size_t window;         ///< greatest number of positions a row sees, its own included; 0 = no limit
     float softcap;         ///< bound of the scores, see `softcap` below; 0 = none
+    const uint16_t *kscales; ///< i8: scales of the keys
+    const uint16_t *vscales; ///< i8: scales of the values
 } tk_attention;
 
 /// One instruction set's implementation of everything.
@@ -165,7 +182,18 @@ typedef struct tk_kernels {
     /// beyond hd), capped as by `softcap` where asked for, m = max s, p[t] = exp(s[t] - m), sum striped over
     /// t - b, b being the first position that the row sees,
     /// out = (sum over t in order of fma(p[t], v[t], out), starting at +0) * (1 / sum).
+    ///
+    /// With an i8 cache the query is quantised as by `quantize` in groups of 32, with codes and scales qs, and
+    /// dot(q, k[t]) = sum over blocks b (in order) of fma((float)dot_b, ks[t, b] * qs[b], dot), starting at +0,
+    /// where dot_b is the exact integer dot product of the block's codes. A value enters as
+    /// fma(p[t] * vs[t, b], (float)code, out). Inner products are rounded once.
     void (*attention)(const tk_attention *args);
+
+    /// Writes one position of one head's keys or values x [hd] to an i8 cache. Of a block of 32: amax = max |x|
+    /// as in `quantize`; the scale s is amax / 127 rounded to f16; inv = s > 0 ? 1 / s : 0; codes as in
+    /// `quantize` with this inv, so against the scale as it is stored.
+    void (*store_keys_i8)(const float *x, size_t hd, size_t position, int8_t *codes, uint16_t *scales);
+    void (*store_values_i8)(const float *x, size_t hd, size_t position, int8_t *codes, uint16_t *scales);
 
     /// In place: x = exp((x - max) * inv_temperature), divided by its striped sum (x * (1 / sum)). -inf
     /// gives 0. Returns nothing; n >= 1. inv_temperature > 0.

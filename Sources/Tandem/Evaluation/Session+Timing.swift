@@ -5,7 +5,8 @@ package import TandemTokenizer
 extension Session {
     /// Seconds of primary passes over `rows` given tokens after `position` tokens, one value per repeat.
     ///
-    /// What verifying `rows - 1` drafts costs, sampling left out; all rows get logits. The session is reset.
+    /// What verifying `rows - 1` drafts costs, sampling left out; all rows get logits. Afterwards the session holds the tokens
+    /// before, which it then need not run again.
     /// - Parameters:
     ///   - position: tokens that come before, at least 1; `position + rows` must fit the context.
     ///   - rows: 1 ... `maxDraft` + 1.
@@ -24,8 +25,6 @@ extension Session {
         var seconds: [Double] = []
         try withDecoder(checking: tokens, blockLength: max(1, rows - 1), cancellation: cancellation) {
             (decoder) throws(TandemError) in
-            decoder.reset()
-            defer { decoder.reset() }
             _ = try decoder.prefill(
                 Array(tokens[..<position]), mode: .primary, cancellation: cancellation)
             let block = tokens[position...]

@@ -12,9 +12,10 @@ struct SessionMemory {
 
     /// Bytes of the caches of one model, RoPE tables included.
     func cache(_ configuration: ModelConfiguration) -> Int {
-        let stride = (configuration.headSize + 15) & ~15
-        let layers = 2 * configuration.layerCount * configuration.keyValueHeadCount
-        let keysAndValues = byteProduct(contextSize, stride, keyValueType.elementBytes, layers) ?? .max / 8
+        let layout = KeyValueLayout(type: keyValueType, headSize: configuration.headSize)
+        let planes = 2 * configuration.layerCount * configuration.keyValueHeadCount
+        let keysAndValues =
+            layout.byteCount(capacity: contextSize).flatMap { byteProduct($0, planes) } ?? .max / 8
         let ropes = configuration.architecture.ropes
         let rotated = ropes.isEmpty ? configuration.headSize : ropes.reduce(0) { $0 + $1.rotarySize }
         return keysAndValues + contextSize * rotated * 4

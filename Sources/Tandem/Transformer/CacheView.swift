@@ -10,20 +10,22 @@ struct CacheView {
     let base: UnsafeMutableRawPointer
     let layerBytes: Int
     let headBytes: Int
+    /// Bytes of a head before its scales.
+    let codeBytes: Int
     let headCount: Int
-    let headSize: Int
-    let stride: Int
-    let type: KeyValueType
+    let layout: KeyValueLayout
     let ropes: UnsafePointer<RopeRows>
 
-    /// As ``KeyValueCache/keys(layer:head:)``.
-    func keys(layer: Int, head: Int) -> UnsafeMutableRawPointer {
-        unsafe base + (layer &* layerBytes &+ head &* headBytes)
-    }
+    /// Keys of one head.
+    func keys(layer: Int, head: Int) -> KeyValuePlane { plane(layer: layer, index: head) }
 
-    /// As ``KeyValueCache/values(layer:head:)``.
-    func values(layer: Int, head: Int) -> UnsafeMutableRawPointer {
-        unsafe base + (layer &* layerBytes &+ (headCount &+ head) &* headBytes)
+    /// Values of one head.
+    func values(layer: Int, head: Int) -> KeyValuePlane { plane(layer: layer, index: headCount &+ head) }
+
+    /// Keys or values of one head: the keys of every head of a layer, then the values.
+    func plane(layer: Int, index: Int) -> KeyValuePlane {
+        let codes = unsafe base + (layer &* layerBytes &+ index &* headBytes)
+        return unsafe KeyValuePlane(codes: codes, scales: codes + codeBytes)
     }
 
     /// Stores one position's key or value vectors [kvHeads * headSize].
@@ -32,14 +34,20 @@ struct CacheView {
         kernels: tk_kernels
     ) {
         for head in 0..<headCount {
-            let base = unsafe wantsValues ? values(layer: layer, head: head) : keys(layer: layer, head: head)
+            let plane = wantsValues ? values(layer: layer, head: head) : keys(layer: layer, head: head)
+            let headSize = layout.headSize
             let source = unsafe vectors + head &* headSize
-            let target = unsafe base + position &* stride &* type.elementBytes
-            switch type {
+            let target = unsafe plane.codes + position &* layout.stride &* layout.elementBytes
+            switch layout.type {
             case .f32:
                 unsafe target.copyMemory(from: source, byteCount: headSize &* 4)
             case .f16:
                 unsafe kernels.f16_from_f32(source, headSize, target.assumingMemoryBound(to: UInt16.self))
+            case .int8:
+                let store = unsafe wantsValues ? kernels.store_values_i8 : kernels.store_keys_i8
+                unsafe store?(
+                    source, headSize, position, plane.codes.assumingMemoryBound(to: Int8.self),
+                    plane.scaleValues)
             }
         }
     }
@@ -48,6 +56,21 @@ struct CacheView {
     func ropeRows(_ index: Int?) -> RopeRows? {
         guard let index else { return nil }
         return unsafe ropes[index]
+    }
+}
+
+/// Keys or values of one head.
+@safe
+struct KeyValuePlane {
+    /// Elements, as ``KeyValueLayout`` says.
+    let codes: UnsafeMutableRawPointer
+    /// Scales of int8 elements; the end of the others.
+    let scales: UnsafeMutableRawPointer
+
+    var scaleValues: UnsafeMutablePointer<UInt16> { unsafe scales.assumingMemoryBound(to: UInt16.self) }
+
+    func bytes(of piece: KeyValueLayout.Piece) -> UnsafeMutableRawPointer {
+        unsafe (piece.isScale ? scales : codes) + piece.offset
     }
 }
 

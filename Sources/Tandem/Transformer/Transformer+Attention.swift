@@ -84,7 +84,8 @@ extension Transformer {
 
     /// Causal attention of every row over all positions up to its own that the layer's window shows.
     ///
-    /// One item is one key/value head for as many neighbouring rows of a request as share its loads well.
+    /// One item is one key/value head for as many neighbouring rows of a request as share its loads well; where there are
+    /// fewer of those than threads, for a part of its query heads.
     private func attend(_ layer: LayerWeights, index: Int, _ batch: PassBatch) {
         let configuration = weights.configuration
         let headSize = configuration.headSize
@@ -93,25 +94,31 @@ extension Transformer {
         let scale = configuration.architecture.attentionScale ?? 1 / Float(headSize).squareRoot()
         let softcap = configuration.architecture.attentionSoftcap ?? 0
         let window = layer.window
+        let pieces = attentionPieces(items: batch.blocks.count &* groups, headsPerGroup: headsPerGroup)
         let attend = { (item: Int, thread: Int) in
-            let block = batch.blocks[item / groups]
+            // Neighbouring items go through the same keys and values.
+            let (group, rest) = item.quotientAndRemainder(dividingBy: batch.blocks.count &* pieces)
+            let block = batch.blocks[rest / pieces]
             let part = batch.parts[block.part]
             let cache = part.cache
-            let group = item % groups
-            let offset = block.row &* queryStride &+ group &* headsPerGroup &* headSize
+            let heads = headRange(piece: rest % pieces, of: pieces, headsPerGroup: headsPerGroup)
+            let offset =
+                block.row &* queryStride &+ (group &* headsPerGroup &+ heads.lowerBound) &* headSize
             let end = part.position &+ block.row &- part.firstRow &+ 1
+            let keys = cache.keys(layer: index, head: group)
+            let values = cache.values(layer: index, head: group)
             var arguments = unsafe tk_attention(
-                q: UnsafePointer(workspace.query + offset), ldq: headSize, heads: headsPerGroup, hd: headSize,
-                k: UnsafeRawPointer(cache.keys(layer: index, head: group)),
-                v: UnsafeRawPointer(cache.values(layer: index, head: group)),
-                type: cache.type.kernelType, stride: cache.stride,
+                q: UnsafePointer(workspace.query + offset), ldq: headSize, heads: heads.count, hd: headSize,
+                k: UnsafeRawPointer(keys.codes), v: UnsafeRawPointer(values.codes),
+                type: cache.layout.type.kernelType, stride: cache.layout.stride,
                 begin: window > 0 && end > window ? end &- window : 0, end: end, scale: scale,
                 scores: workspace.scores + thread &* workspace.scoresPerThread,
                 out: workspace.attended + offset, ldo: headSize, rows: block.rowCount,
-                qrow: queryStride, orow: queryStride, window: window, softcap: softcap)
+                qrow: queryStride, orow: queryStride, window: window, softcap: softcap,
+                kscales: UnsafePointer(keys.scaleValues), vscales: UnsafePointer(values.scaleValues))
             unsafe kernels.attention(&arguments)
         }
-        let items = batch.blocks.count &* groups
+        let items = batch.blocks.count &* groups &* pieces
         let visible = batch.parts.reduce(0) { sum, part in
             sum &+ part.rowCount &* (window > 0 ? min(window, part.end) : part.end)
         }
@@ -121,5 +128,20 @@ extension Transformer {
         } else {
             multiplier.pool.run(items, attend)
         }
+    }
+
+    /// Into how many parts the query heads of a key/value head go.
+    private func attentionPieces(items: Int, headsPerGroup: Int) -> Int {
+        let threads = multiplier.pool.threadCount
+        var pieces = 1
+        // The kernels take four heads through a key at once: more of them are divided freely, fewer only lest threads idle.
+        while items &* pieces < 2 &* threads, headsPerGroup / pieces >= 8 { pieces &*= 2 }
+        while items &* pieces < threads, headsPerGroup / pieces >= 2 { pieces &*= 2 }
+        return pieces
+    }
+
+    /// The query heads of one part; all parts are of nearly the same size.
+    private func headRange(piece: Int, of pieces: Int, headsPerGroup: Int) -> Range<Int> {
+        (piece &* headsPerGroup / pieces)..<((piece &+ 1) &* headsPerGroup / pieces)
     }
 }

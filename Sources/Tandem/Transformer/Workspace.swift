@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CTandemKernels
 internal import TandemFormat
 
 /// Scratch memory of a pass: activations of up to `maxRows` positions of either model, of one or more sessions.
@@ -44,6 +45,7 @@ final class Workspace {
         var keyWidth = 0
         var feedForward = 0
         var scoreVectors = 1
+        var headScratch = 0
         for model in configurations {
             hidden = max(hidden, model.hiddenSize)
             queryWidth = max(queryWidth, model.headCount * model.headSize)
@@ -51,12 +53,13 @@ final class Workspace {
             feedForward = max(feedForward, model.intermediateSize)
             let heads = model.headCount / model.keyValueHeadCount
             scoreVectors = max(scoreVectors, heads * Self.attentionRows(headsPerGroup: heads))
+            headScratch = max(headScratch, tk_kv_scratch(model.headSize))
         }
         let padded = { (count: Int) in (count + 15) & ~15 }
         // Quantised rows are padded to a multiple of the largest group a matrix may use ("row" pads to 64).
         quantizedStride = (max(hidden, queryWidth, feedForward) + 127) & ~127
         groupStride = quantizedStride / 32
-        scoresPerThread = scoreVectors * padded(contextSize)
+        scoresPerThread = scoreVectors * padded(contextSize) + padded(headScratch)
         self.maxRows = maxRows
         self.contextSize = contextSize
 

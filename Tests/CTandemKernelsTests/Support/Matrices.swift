@@ -47,35 +47,3 @@ struct FloatMatrix {
         }
     }
 }
-
-/// Keys and values of one head; the float arrays hold what the kernels see, as [positions, headSize].
-struct KeyValueCache {
-    let headSize: Int
-    let half: Bool
-    let keys: AlignedBytes
-    let values: AlignedBytes
-    let keyFloats: [Float]
-    let valueFloats: [Float]
-
-    var stride: Int { (headSize + 15) / 16 * 16 }
-
-    init(positions: Int, headSize: Int, half: Bool, using random: inout Random) {
-        (self.headSize, self.half) = (headSize, half)
-        let stride = (headSize + 15) / 16 * 16
-        func make(_ magnitude: Float) -> (AlignedBytes, [Float]) {
-            var plain: [Float] = []
-            var padded = [Float](repeating: 0, count: positions * stride)
-            for t in 0..<positions {
-                for i in 0..<headSize {
-                    let value = magnitude * random.float()
-                    let seen = half ? tk_f32_from_f16(tk_f16_from_f32(value)) : value
-                    plain.append(seen)
-                    padded[t * stride + i] = seen
-                }
-            }
-            return (half ? AlignedBytes(padded.map(tk_f16_from_f32)) : AlignedBytes(padded), plain)
-        }
-        (keys, keyFloats) = make(3)
-        (values, valueFloats) = make(1)
-    }
-}

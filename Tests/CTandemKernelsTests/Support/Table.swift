@@ -149,23 +149,30 @@ struct Table: Sendable, CustomTestStringConvertible {
         _ q: [Float], rows: Int = 1, heads: Int, cache: KeyValueCache, visible: Range<Int>, scale: Float,
         window: Int = 0, softcap: Float = 0
     ) -> [Float] {
-        let padded = (visible.count + rows - 1 + 15) / 16 * 16
-        var scores = [Float](repeating: .nan, count: rows * heads * padded)
+        let padded = (visible.upperBound + rows - 1 + 15) / 16 * 16 - visible.lowerBound / 16 * 16
+        let scratch = cache.type == .i8 ? tk_kv_scratch(cache.headSize) : 0
+        var scores = [Float](repeating: .nan, count: rows * heads * padded + scratch)
         var out = [Float](repeating: .nan, count: rows * heads * cache.headSize)
-        unsafe q.withUnsafeBufferPointer { q in
-            unsafe scores.withUnsafeMutableBufferPointer { scores in
-                unsafe out.withUnsafeMutableBufferPointer { out in
-                    var arguments = unsafe tk_attention(
-                        q: q.baseAddress, ldq: cache.headSize, heads: heads, hd: cache.headSize,
-                        k: cache.keys.bytes.baseAddress, v: cache.values.bytes.baseAddress,
-                        type: cache.half ? TK_KV_F16 : TK_KV_F32, stride: cache.stride,
-                        begin: visible.lowerBound,
-                        end: visible.upperBound, scale: scale, scores: scores.baseAddress,
-                        out: out.baseAddress, ldo: cache.headSize,
-                        rows: rows, qrow: heads * cache.headSize, orow: heads * cache.headSize,
-                        window: window,
-                        softcap: softcap)
-                    unsafe kernels.attention(&arguments)
+        unsafe cache.keys.scales.withUnsafeBufferPointer { keyScales in
+            unsafe cache.values.scales.withUnsafeBufferPointer { valueScales in
+                unsafe q.withUnsafeBufferPointer { q in
+                    unsafe scores.withUnsafeMutableBufferPointer { scores in
+                        unsafe out.withUnsafeMutableBufferPointer { out in
+                            var arguments = unsafe tk_attention(
+                                q: q.baseAddress, ldq: cache.headSize, heads: heads, hd: cache.headSize,
+                                k: cache.keys.bytes.bytes.baseAddress,
+                                v: cache.values.bytes.bytes.baseAddress,
+                                type: cache.type.kernelType, stride: cache.stride,
+                                begin: visible.lowerBound,
+                                end: visible.upperBound, scale: scale, scores: scores.baseAddress,
+                                out: out.baseAddress, ldo: cache.headSize,
+                                rows: rows, qrow: heads * cache.headSize, orow: heads * cache.headSize,
+                                window: window,
+                                softcap: softcap, kscales: keyScales.baseAddress,
+                                vscales: valueScales.baseAddress)
+                            unsafe kernels.attention(&arguments)
+                        }
+                    }
                 }
             }
         }

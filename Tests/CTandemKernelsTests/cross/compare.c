@@ -252,28 +252,74 @@ static void compare_rope(const tk_kernels *scalar, const tk_kernels *table, size
     free(x), free(x2), free(freq), free(row);
 }
 
-static void compare_attention(const tk_kernels *scalar, const tk_kernels *table, size_t heads, size_t hd,
-                              size_t begin, size_t count, int type, size_t window, float softcap) {
-    const size_t rows = 1 + count % 5, stride = (hd + 15) / 16 * 16, end = begin + count;
-    const size_t cells = (end + rows - 1) * stride, width = heads * hd;
-    const size_t element = type == TK_KV_F16 ? 2 : 4, padded = (count + rows - 1 + 15) / 16 * 16;
-    char *k = allocate(cells * element), *v = allocate(cells * element);
+// Keys and values of one head, with what the kernels want to know of them.
+typedef struct cache {
+    int type;
+    size_t stride, positions;
+    void *k, *v;
+    uint16_t *kscales, *vscales;
+} cache;
+
+static cache float_cache(int type, size_t hd, size_t positions) {
+    const size_t stride = (hd + 15) / 16 * 16, cells = positions * stride, element = type == TK_KV_F16 ? 2 : 4;
+    cache c = {type, stride, positions, allocate(cells * element), allocate(cells * element), NULL, NULL};
     for (size_t i = 0; i < cells; i++) {
         const float kf = i % stride < hd ? random_unit() * 3 : 0, vf = i % stride < hd ? random_unit() : 0;
         const uint16_t kh = tk_f16_from_f32(kf), vh = tk_f16_from_f32(vf);
-        memcpy(k + i * element, type == TK_KV_F16 ? (const void *)&kh : (const void *)&kf, element);
-        memcpy(v + i * element, type == TK_KV_F16 ? (const void *)&vh : (const void *)&vf, element);
+        memcpy((char *)c.k + i * element, type == TK_KV_F16 ? (const void *)&kh : (const void *)&kf, element);
+        memcpy((char *)c.v + i * element, type == TK_KV_F16 ? (const void *)&vh : (const void *)&vf, element);
     }
-    float *q = random_floats(rows * width), *scores = allocate(rows * heads * padded * 4);
+    return c;
+}
+
+// Stored by both tables, which must write the same.
+static cache code_cache(const tk_kernels *scalar, const tk_kernels *table, size_t hd, size_t positions,
+                        int wild) {
+    const size_t stride = (hd + 31) / 32 * 32, panels = (positions + 15) / 16;
+    const size_t keys = panels * 16 * stride, values = positions * stride, scales = panels * 16 * (stride / 32);
+    cache c[2];
+    for (int i = 0; i < 2; i++) {
+        c[i] = (cache){TK_KV_I8,       stride,           positions,           allocate(keys),
+                       allocate(values), allocate(scales * 2), allocate(scales * 2)};
+        memset(c[i].k, 0x55, keys), memset(c[i].v, 0x55, values);
+        memset(c[i].kscales, 0x7f, scales * 2), memset(c[i].vscales, 0x7f, scales * 2);
+    }
+    for (size_t t = 0; t < positions; t++) {
+        float *k = wild ? wild_floats(hd) : random_floats(hd), *v = wild ? wild_floats(hd) : random_floats(hd);
+        for (int i = 0; i < 2; i++) {
+            const tk_kernels *writer = i == 0 ? scalar : table;
+            writer->store_keys_i8(k, hd, t, c[i].k, c[i].kscales);
+            writer->store_values_i8(v, hd, t, c[i].v, c[i].vscales);
+        }
+        free(k), free(v);
+    }
+    check(same_bytes(c[0].k, c[1].k, keys) && same_bytes(c[0].kscales, c[1].kscales, scales * 2), table,
+          "store_keys_i8", hd, positions, (size_t)wild);
+    check(same_bytes(c[0].v, c[1].v, values) && same_bytes(c[0].vscales, c[1].vscales, scales * 2), table,
+          "store_values_i8", hd, positions, (size_t)wild);
+    free(c[1].k), free(c[1].v), free(c[1].kscales), free(c[1].vscales);
+    return c[0];
+}
+
+static void compare_attention(const tk_kernels *scalar, const tk_kernels *table, size_t heads, size_t hd,
+                              size_t begin, size_t count, int type, size_t window, float softcap) {
+    static const char *names[] = {"attention f32", "attention f16", "attention i8"};
+    const size_t rows = 1 + count % 5, end = begin + count, width = heads * hd, positions = end + rows - 1;
+    const cache c = type == TK_KV_I8 ? code_cache(scalar, table, hd, positions, 0)
+                                     : float_cache(type, hd, positions);
+    const size_t padded = (positions + 15) / 16 * 16 - begin / 16 * 16;
+    const size_t scratch = rows * heads * padded + (type == TK_KV_I8 ? tk_kv_scratch(hd) : 0);
+    float *q = random_floats(rows * width), *scores = allocate(scratch * 4);
     float *y = allocate(rows * width * 4), *y2 = allocate(rows * width * 4);
-    tk_attention args = {q,      hd, heads, hd,   k,     v,    type, stride, begin, end, 1.0f / sqrtf((float)hd),
-                         scores, y,  hd,    rows, width, width, window, softcap};
+    tk_attention args = {q,       hd,  heads,  hd,     c.k,  c.v,   type,  c.stride, begin,  end,
+                         1.0f / sqrtf((float)hd), scores, y, hd, rows, width, width, window, softcap,
+                         c.kscales, c.vscales};
     scalar->attention(&args);
     args.out = y2;
+    memset(scores, 0xff, scratch * 4);
     table->attention(&args);
-    check(same_bytes(y, y2, rows * width * 4), table, type == TK_KV_F16 ? "attention f16" : "attention f32",
-          heads, hd, count);
-    free(k), free(v), free(q), free(scores), free(y), free(y2);
+    check(same_bytes(y, y2, rows * width * 4), table, names[type], heads, hd, count);
+    free(c.k), free(c.v), free(c.kscales), free(c.vscales), free(q), free(scores), free(y), free(y2);
 }
 
 static void compare_exp(const tk_kernels *scalar, const tk_kernels *table) {
@@ -355,7 +401,13 @@ static void compare(const tk_kernels *scalar, const tk_kernels *table) {
             const size_t window = 1 + (count * 5 + i * 11) % 40;
             compare_attention(scalar, table, heads, sizes[i], begin, count, TK_KV_F32, window, 0);
             compare_attention(scalar, table, heads, sizes[i], begin, count, TK_KV_F16, window, 1.5f);
+            compare_attention(scalar, table, heads, sizes[i], begin * 7, count, TK_KV_I8, 0, 0);
+            compare_attention(scalar, table, heads, sizes[i], begin, count, TK_KV_I8, window, 1.5f);
         }
+    }
+    for (size_t hd = 1; hd <= 100; hd++) {
+        const cache c = code_cache(scalar, table, hd, 1 + hd % 20, 1);
+        free(c.k), free(c.v), free(c.kscales), free(c.vscales);
     }
     compare_exp(scalar, table);
     compare_tanh(scalar, table);

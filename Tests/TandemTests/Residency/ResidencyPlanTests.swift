@@ -65,6 +65,7 @@ import Testing
         }
         #expect(try least(32, .f16) < least(160, .f16))
         #expect(try least(160, .f16) < least(160, .f32))
+        #expect(try least(160, .int8) < least(160, .f16))
     }
 
     @Test("a session larger than planned is refused")

@@ -10,7 +10,8 @@ struct Bench: ParsableCommand {
         discussion: """
             Rows are named as in llama-bench: pp512 reads a prompt of 512 tokens, tg128 generates 128 tokens one by one, \
             both with the primary alone. verify8 is the time of a pass over 8 rows in units of a pass over one: what \
-            speculative decoding pays to check 7 drafts. Memory bandwidth is measured in the same run, with the access \
+            speculative decoding pays to check 7 drafts. With -d, rows are measured after so many tokens of text, \
+            as pp512 @ d4096. Memory bandwidth is measured in the same run, with the access \
             pattern that reads fastest; generation is shown as a share of it (more than all of it where the \
             weights fit the processor's caches). tg128 x 8 is 8 sessions that generate at the same time: tokens per second \
             of all of them together, and the time that passes between two pieces of text of one session.
@@ -40,8 +41,11 @@ struct Bench: ParsableCommand {
 
     @Option(
         name: [.customShort("d"), .customLong("n-depth")],
-        help: "Tokens in the context before a verification pass.")
-    var depth = 64
+        help: """
+            Tokens in the context before each row, separated by commas. (default: 0; 64 before a verification pass, \
+            which needs 1 at least)
+            """)
+    var depths: String?
 
     @Option(
         name: [.customLong("np", withSingleDash: true), .long],
@@ -66,9 +70,9 @@ struct Bench: ParsableCommand {
         guard listInstructionSets || model != nil else { throw ValidationError("give the file with -m") }
         if threads < 0 { throw ValidationError("-t must be 0 or greater") }
         if !(1...1000).contains(repetitions) { throw ValidationError("-r must be in 1...1000") }
-        if depth < 1 { throw ValidationError("-d must be 1 or greater") }
         for (name, text) in [
             ("-p", prompts), ("-n", generations), ("--verify", verify), ("--parallel", parallel),
+            ("-d", depths ?? "0"),
         ] {
             guard lengths(text) != nil else {
                 throw ValidationError(
@@ -98,16 +102,19 @@ struct Bench: ParsableCommand {
                 sessionCounts: lengths(parallel) ?? [], mode: decode, texts: texts ?? ParallelRun.texts)
             let report = try run.execute(
                 prompts: lengths(prompts) ?? [], generations: lengths(generations) ?? [],
-                verify: lengths(verify) ?? [], depth: depth)
+                verify: lengths(verify) ?? [], depths: depths.map { numbers($0) ?? [] })
             StandardOutput.write(report.text(output))
         }
     }
 
     /// Numbers of a list without its zeros; nil when it is no list of numbers.
-    private func lengths(_ text: String) -> [Int]? {
+    private func lengths(_ text: String) -> [Int]? { numbers(text)?.filter { $0 > 0 } }
+
+    /// Numbers of a list; nil when it is none.
+    private func numbers(_ text: String) -> [Int]? {
         let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
         guard parts.allSatisfy({ $0.map { (0...1_000_000).contains($0) } ?? false }) else { return nil }
-        return parts.compactMap(\.self).filter { $0 > 0 }
+        return parts.compactMap(\.self)
     }
 }
 

@@ -31,7 +31,10 @@ struct BenchReport {
 
     /// A pass over several rows against a pass over one.
     struct VerifyCost {
+        var test: String
         let rows: Int
+        /// Tokens before it.
+        let depth: Int
         let seconds: Double
         let singleSeconds: Double
 
@@ -81,7 +84,7 @@ struct BenchReport {
         guard !verify.isEmpty else { return text }
         text += "\n| pass | cost in single tokens | seconds |\n|---|---:|---:|\n"
         for cost in verify {
-            text += "| verify\(cost.rows) | \(fixed(cost.tokens, 2)) | \(significant(cost.seconds)) |\n"
+            text += "| \(cost.test) | \(fixed(cost.tokens, 2)) | \(significant(cost.seconds)) |\n"
         }
         return text
     }
@@ -94,7 +97,7 @@ struct BenchReport {
             let gaps = result.gaps.map { "\(fixed($0.median, 6)),\(fixed($0.p99, 6))" } ?? ","
             text += "\(fixed(median(result.samples), 4)),\(share),,\(gaps)\n"
         }
-        for cost in verify { text += "verify\(cost.rows),,,,,\(fixed(cost.tokens, 4)),,\n" }
+        for cost in verify { text += "\(cost.test),,,,,\(fixed(cost.tokens, 4)),,\n" }
         return text
     }
 
@@ -116,7 +119,8 @@ struct BenchReport {
         }
         let costs = verify.map { cost -> JSONValue in
             [
-                "rows": .integer(Int64(cost.rows)), "seconds": .number(cost.seconds),
+                "rows": .integer(Int64(cost.rows)), "depth": .integer(Int64(cost.depth)),
+                "seconds": .number(cost.seconds),
                 "single_seconds": .number(cost.singleSeconds), "cost_in_tokens": .number(cost.tokens),
             ]
         }

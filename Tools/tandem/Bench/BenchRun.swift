@@ -32,25 +32,33 @@ struct BenchRun {
         self.keyValueType = keyValueType
     }
 
-    mutating func execute(prompts: [Int], generations: [Int], verify: [Int], depth: Int) throws -> BenchReport
+    /// - Parameter depths: tokens before each row; `nil` = none, and a few before a verification pass.
+    mutating func execute(prompts: [Int], generations: [Int], verify: [Int], depths: [Int]?) throws
+        -> BenchReport
     {
         let parallelCount = generations.count * parallel.sessionCounts.count
         progress = ProgressLine(
             label: "samples",
-            total: (prompts.count + generations.count + parallelCount) * (repetitions + 1) + verify.count)
+            total: ((prompts.count + generations.count) * (depths?.count ?? 1) + parallelCount)
+                * (repetitions + 1) + verify.count * (depths?.count ?? 1))
         let machine = MachineDescription()
         let bandwidth = MemoryBandwidth(threads: model.threadCount, memoryBytes: machine.memoryBytes)
         var results: [BenchReport.Result] = []
         let run = self
-        for length in prompts {
-            results.append(try measure("pp\(length)", context: length + 1) { try run.promptRate($0, length) })
-        }
-        for length in generations {
-            var result = try measure("tg\(length)", context: length + 1) {
-                try run.generationRate($0, length)
+        for depth in depths ?? [0] {
+            for length in prompts {
+                results.append(
+                    try measure("pp\(length)", depth: depth, context: length + 1) {
+                        try run.promptRate($0, length, depth: depth)
+                    })
             }
-            result.bytesPerToken = bytesPerToken
-            results.append(result)
+            for length in generations {
+                var result = try measure("tg\(length)", depth: depth, context: length + 1) {
+                    try run.generationRate($0, length, depth: depth)
+                }
+                result.bytesPerToken = bytesPerToken
+                results.append(result)
+            }
         }
         for length in generations {
             for count in parallel.sessionCounts {
@@ -58,18 +66,29 @@ struct BenchRun {
             }
         }
         var costs: [BenchReport.VerifyCost] = []
-        for rows in verify { costs.append(try verifyCost(rows: rows, depth: depth)) }
+        for depth in depths?.map({ max(1, $0) }) ?? [Self.usualDepth] {
+            for rows in verify {
+                var cost = try verifyCost(rows: rows, depth: depth)
+                if depths != nil { cost.test += " @ d\(depth)" }
+                costs.append(cost)
+            }
+        }
         progress.finish()
         return BenchReport(
             machine: machine, model: model, bandwidth: bandwidth, results: results, verify: costs
         )
     }
 
+    /// Tokens before a verification pass.
+    private static let usualDepth = 64
+
     /// Samples of one row, after a sample that warms up.
     private mutating func measure(
-        _ test: String, context: Int, _ sample: (Session) throws -> Double
+        _ name: String, depth: Int, context length: Int, _ sample: (Session) throws -> Double
     ) throws -> BenchReport.Result {
         let limit = model.manifest.primary.maxPositions
+        let test = depth == 0 ? name : "\(name) @ d\(depth)"
+        let context = length + depth
         guard context <= limit else {
             throw BenchError.contextTooSmall(test: test, needed: context, limit: limit)
         }
@@ -78,7 +97,8 @@ struct BenchRun {
                 contextSize: context, batchSize: min(context, 512), keyValueType: keyValueType))
         var samples: [Double] = []
         for index in 0...repetitions {
-            try session.reset()
+            // Text before the row stays.
+            if depth == 0 { try session.reset() }
             let rate = try sample(session)
             if index > 0 { samples.append(rate) }
             done += 1
@@ -111,29 +131,31 @@ struct BenchRun {
         return result
     }
 
-    /// Prompt tokens per second; the logits of the last one are part of it.
-    private func promptRate(_ session: Session, _ length: Int) throws -> Double {
-        let tokens = Session.plainTokens(length, vocabularySize: model.manifest.primary.vocabularySize)
-        let result = try session.generate(
-            tokens: tokens, parameters: parameters(0), cancellation: interruptibleToken)
-        try throwIfCancelled(result)
-        return result.timings.promptPerSecond
+    /// Prompt tokens per second after `depth` tokens; the logits of the last one are part of it.
+    private func promptRate(_ session: Session, _ length: Int, depth: Int) throws -> Double {
+        let tokens = Session.plainTokens(
+            depth + length, vocabularySize: model.manifest.primary.vocabularySize)
+        if depth > 0 { _ = try generate(session, Array(tokens[..<depth]), 0) }
+        return try generate(session, tokens, 0).timings.promptPerSecond
     }
 
-    /// Tokens per second after a prompt of one token.
-    private func generationRate(_ session: Session, _ length: Int) throws -> Double {
+    /// Tokens per second after a prompt of `depth` tokens, one at least.
+    private func generationRate(_ session: Session, _ length: Int, depth: Int) throws -> Double {
+        let prompt =
+            depth == 0
+            ? [0] : Session.plainTokens(depth, vocabularySize: model.manifest.primary.vocabularySize)
+        return try generate(session, prompt, length).timings.predictedPerSecond
+    }
+
+    private func generate(_ session: Session, _ prompt: [TokenID], _ count: Int) throws -> GenerationResult {
         let result = try session.generate(
-            tokens: [0], parameters: parameters(length), cancellation: interruptibleToken)
-        try throwIfCancelled(result)
-        return result.timings.predictedPerSecond
+            tokens: prompt, parameters: parameters(count), cancellation: interruptibleToken)
+        if result.finishReason == .cancelled { throw TandemError.cancelled }
+        return result
     }
 
     private func parameters(_ count: Int) throws -> GenerateParameters {
         try GenerateParameters(maxTokens: count, mode: .primary, ignoreEndTokens: true)
-    }
-
-    private func throwIfCancelled(_ result: GenerationResult) throws {
-        if result.finishReason == .cancelled { throw TandemError.cancelled }
     }
 
     /// Medians of passes over `rows` rows and over one row, taken in turn.
@@ -157,7 +179,9 @@ struct BenchRun {
         }
         done += 1
         progress.update(done, note: "verify\(rows)")
-        return BenchReport.VerifyCost(rows: rows, seconds: median(many), singleSeconds: median(single))
+        return BenchReport.VerifyCost(
+            test: "verify\(rows)", rows: rows, depth: depth, seconds: median(many),
+            singleSeconds: median(single))
     }
 
     /// Bytes of weights that one token reads: all of the primary but an embedding table that is not its head too.

@@ -5,13 +5,19 @@ public import Tandem
 
 extension DecodingMode: ExpressibleByArgument {}
 extension EmbeddingPooling: ExpressibleByArgument {}
-extension KeyValueType: ExpressibleByArgument {}
+
+extension KeyValueType: ExpressibleByArgument {
+    /// Its own name, or llama.cpp's where that is another.
+    public init?(argument: String) {
+        self.init(rawValue: argument == "q8_0" ? "int8" : argument)
+    }
+}
 
 /// The types of the key/value caches, named as llama.cpp names them.
 struct CacheFlags: ParsableArguments {
     @Option(
         name: [.customLong("cache-type-k"), .customLong("ctk", withSingleDash: true)],
-        help: "Element type of the key cache: f16 (default) or f32.")
+        help: "Element type of the key cache: f16 (default), int8 (or q8_0, the same) or f32.")
     var keyType: KeyValueType?
 
     @Option(

@@ -19,7 +19,7 @@ extension SessionFileHeader {
         let version = (
             Int(bytes.u16(at: Layout.versionMajor)), Int(bytes.u16(at: Layout.versionMinor))
         )
-        guard version == (Layout.major, Layout.minor) else {
+        guard version.0 == Layout.major, version.1 <= Layout.minor else {
             throw .unsupportedVersion(major: version.0, minor: version.1)
         }
         let checksum = XXH64.hash(Array(prefix[..<Layout.checksum]))
@@ -37,7 +37,8 @@ extension SessionFileHeader {
         guard model == decoder.core.file.fingerprint else {
             throw .otherModel(saved: model, loaded: decoder.core.file.fingerprint)
         }
-        keyValueType = try fields.choice("key_value_type", Layout.keyValueType, [.f32, .f16])
+        let types = KeyValueType.sessionFileOrder.filter { $0.sessionFileMinor <= version.1 }
+        keyValueType = try fields.choice("key_value_type", Layout.keyValueType, types)
         guard keyValueType == decoder.keyValueType else {
             throw .otherKeyValueType(saved: keyValueType, session: decoder.keyValueType)
         }

@@ -26,7 +26,8 @@ package enum SessionFileLayout {
     /// `\x89TNDS\r\n\x1a`: no text, and damaged by every conversion of line ends.
     package static let magicBytes: [UInt8] = [0x89, 0x54, 0x4E, 0x44, 0x53, 0x0D, 0x0A, 0x1A]
     package static let major = 1
-    package static let minor = 0
+    /// The newest minor version; each file has the oldest one that knows what is in it.
+    package static let minor = 1
     package static let alignment = 64
 }
 
@@ -67,9 +68,10 @@ struct SessionFileHeader: Equatable {
         }
         func cacheBytes(_ configuration: ModelConfiguration?, _ positions: Int) -> Int {
             guard let configuration else { return 0 }
+            let layout = KeyValueLayout(type: keyValueType, headSize: configuration.headSize)
             return byteProduct(
-                positions, 2 * configuration.layerCount, configuration.keyValueHeadCount,
-                configuration.headSize, keyValueType.elementBytes) ?? .max / 8
+                positions, 2 * configuration.layerCount, configuration.keyValueHeadCount, layout.rowBytes)
+                ?? .max / 8
         }
         tokens = next(4 * state.tokenCount)
         primaryCache = next(cacheBytes(core.primary.configuration, state.primaryPositions))
@@ -81,7 +83,7 @@ struct SessionFileHeader: Equatable {
         var bytes = [UInt8](repeating: 0, count: Layout.size)
         bytes.replaceSubrange(0..<8, with: Layout.magicBytes)
         bytes.store(UInt16(Layout.major), at: Layout.versionMajor)
-        bytes.store(UInt16(Layout.minor), at: Layout.versionMinor)
+        bytes.store(UInt16(keyValueType.sessionFileMinor), at: Layout.versionMinor)
         bytes.store(UInt32(Layout.size), at: Layout.headerSize)
         bytes.store(UInt64(fileSize), at: Layout.fileSize)
         bytes.store(model, at: Layout.model)
@@ -106,7 +108,13 @@ struct SessionFileHeader: Equatable {
 }
 
 extension KeyValueType {
-    fileprivate var sessionFileCode: UInt32 { self == .f32 ? 0 : 1 }
+    /// By the numbers that session files give them.
+    static let sessionFileOrder: [KeyValueType] = [.f32, .f16, .int8]
+
+    fileprivate var sessionFileCode: UInt32 { UInt32(Self.sessionFileOrder.firstIndex(of: self) ?? 0) }
+
+    /// The oldest minor version that knows the type.
+    var sessionFileMinor: Int { self == .int8 ? 1 : 0 }
 }
 
 extension Decoder.SecondaryContent {

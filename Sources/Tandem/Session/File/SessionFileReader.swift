@@ -105,7 +105,7 @@ struct SessionFileReader {
         into cache: KeyValueCache?
     ) throws(SessionFileError) {
         guard section.length > 0 else { return }
-        let rowBytes = configuration.headSize * header.keyValueType.elementBytes
+        let rowBytes = KeyValueLayout(type: header.keyValueType, headSize: configuration.headSize).rowBytes
         let piece = max(1, SessionFileWriter.pieceBytes / rowBytes)
         let planes = configuration.layerCount * configuration.keyValueHeadCount * 2
         var hash = XXH64()

@@ -29,7 +29,7 @@ struct ModelFlags: ParsableArguments {
     @Option(help: "Most tokens drafted before a pass of the primary, 0...64 (default: 16).")
     var draftMax: String?
 
-    @Option(help: "Element type of the caches: f16 or f32 (default: f16).")
+    @Option(help: "Element type of the caches: f16, int8 (or q8_0, the same) or f32 (default: f16).")
     var cacheType: String?
 
     @Option(help: "What is checked at loading: full, or structure alone (default: full).")

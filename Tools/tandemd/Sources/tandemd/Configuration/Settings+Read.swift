@@ -138,7 +138,18 @@ extension Settings {
         _ reader: SettingsReader, parallel: Int, queue: Int, draftMax: Int
     ) throws(SettingsError) -> LoadOptions {
         enum Verification: String, CaseIterable { case structure, full }
-        enum CacheType: String, CaseIterable { case f16, f32 }
+        enum CacheType: String, CaseIterable {
+            case f16, int8, f32
+            case blocks = "q8_0"
+
+            var keyValueType: KeyValueType {
+                switch self {
+                case .f16: .f16
+                case .int8, .blocks: .int8
+                case .f32: .f32
+                }
+            }
+        }
         let context = try reader.integer(.contextSize, in: 2...(1 << 24))
         let threads = try reader.integer(.threads, in: 1...1024)
         let verification = try reader.choice(.verify, as: Verification.self) ?? .full
@@ -149,7 +160,7 @@ extension Settings {
                 threadCount: threads, verification: verification == .full ? .full : .structure,
                 memory: budget,
                 session: SessionOptions(
-                    contextSize: context, maxDraft: draftMax, keyValueType: cache == .f16 ? .f16 : .f32),
+                    contextSize: context, maxDraft: draftMax, keyValueType: cache.keyValueType),
                 sessionCount: parallel,
                 // The gate before it holds back what is more; embeddings and answers count alike.
                 scheduling: SchedulingOptions(maxRunning: parallel, maxQueued: parallel))
