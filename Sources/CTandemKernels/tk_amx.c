@@ -16,7 +16,7 @@
 // What to expect of one core, in cycles for one tile of 16 x 16 outputs and a group of 64 (16384 products):
 //   tile unit      16 (a tile product takes a cycle for each row of the left operand)
 //   vector units   24 (3 * 16 operations on two ports)
-//   loads          24 (two a cycle: 16 for tile operands, each used twice; 16 sums, 8 scales, 8 partial results)
+//   loads          24 (two a cycle: 16 for tile operands, used twice; 16 sums, 8 scales, 8 partial results)
 //   stores         24 (one a cycle: 16 sums out of the tile, 8 partial results: these once for two groups)
 // So everything but the tile unit bounds it: at best 16 / 24 of the tile unit's peak with groups of 64, all
 // of it with groups of 128 (two tile products for the same scales), a third with groups of 32 (half a tile
@@ -192,7 +192,7 @@ TK_INLINE tk_tile_configuration tk_amx_configuration(size_t rows, size_t ga) {
 
 // The sums of one group: rows q, `steps` times 64 k (or once 32).
 TK_INLINE void tk_amx_dots(const int8_t *q, size_t ldq, size_t rows, const uint8_t *w[2], size_t panels,
-                           size_t steps, int32_t *dots) {
+                           size_t steps) {
     const int more_rows = rows > 16, more_panels = panels == 2;
     TK_TILE_ZERO(0);
     if (more_panels) TK_TILE_ZERO(1);
@@ -212,10 +212,13 @@ TK_INLINE void tk_amx_dots(const int8_t *q, size_t ldq, size_t rows, const uint8
             if (more_panels) TK_TILE_DOTS(3, 5, 7);
         }
     }
+}
+
+TK_INLINE void tk_amx_store(int32_t *dots, size_t rows, size_t panels) {
     TK_TILE_STORE(0, dots, 128);
-    if (more_panels) TK_TILE_STORE(1, dots + 16, 128);
-    if (more_rows) TK_TILE_STORE(2, dots + 512, 128);
-    if (more_rows && more_panels) TK_TILE_STORE(3, dots + 528, 128);
+    if (panels == 2) TK_TILE_STORE(1, dots + 16, 128);
+    if (rows > 16) TK_TILE_STORE(2, dots + 512, 128);
+    if (rows > 16 && panels == 2) TK_TILE_STORE(3, dots + 528, 128);
 }
 
 // ---- Products ---------------------------------------------------------------------------------------------
@@ -240,7 +243,7 @@ TK_INLINE void tk_amx_block(const tk_qgemm *a, const tk_amx_place *at, size_t ro
         for (size_t i = 0; i < count; i++) {
             const size_t k = at->k0 + (g + i) * a->ga, part = (g + i) * a->ga * 16;
             const uint8_t *w[2] = {at->weights[0] + part, at->weights[1] + part};
-            tk_amx_dots(a->q + row * a->ldq + k, a->ldq, rows, w, at->panels, steps, s->dots[s->turn][i]);
+            tk_amx_dots(a->q + row * a->ldq + k, a->ldq, rows, w, at->panels, steps);
             for (size_t n = 0; row == 0 && n < at->panels; n++) {
                 size_t ahead = (at->panel + n) * panel_bytes + k * (kind == TK_I8 ? 16 : 8) + TK_AMX_AHEAD;
                 // What follows the end of a panel is the second of this pair: skip it.
@@ -248,7 +251,10 @@ TK_INLINE void tk_amx_block(const tk_qgemm *a, const tk_amx_place *at, size_t ro
                 const char *line = (const char *)a->w + ahead;
                 for (size_t j = 0; j < group_bytes; j += 64) _mm_prefetch(line + j, _MM_HINT_T0);
             }
+            // Before the sums of this group are stored: loads behind a store to the same offset in a page
+            // would wait for it, that is for the tile unit.
             tk_amx_add_slices(&s->waiting, slices * i / count, slices * (i + 1) / count);
+            tk_amx_store(s->dots[s->turn][i], rows, at->panels);
         }
         const int begins = g == 0, ends = g + count == groups;
         s->waiting = (tk_amx_sums){
