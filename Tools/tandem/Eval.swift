@@ -208,6 +208,7 @@ struct Eval: ParsableCommand {
         object["primary"] = result.primary.json
         if let secondary = result.secondary { object["secondary"] = secondary.json }
         if let reference = result.reference { object["reference"] = reference.json }
+        if let router = result.router { object["router"] = router.json }
         return .object(object)
     }
 
@@ -217,7 +218,8 @@ struct Eval: ParsableCommand {
         if let secondary = result.secondary { text += secondary.row("secondary") }
         if let reference = result.reference { text += reference.row("reference") }
         let versus = reference == nil ? "" : "; primary against --reference"
-        return text + "(secondary at block length \(blockLength), against the primary\(versus))\n"
+        text += "(secondary at block length \(blockLength), against the primary\(versus))\n"
+        return text + (result.router?.line ?? "")
     }
 }
 

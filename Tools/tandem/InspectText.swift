@@ -23,6 +23,7 @@ extension TandemFile {
             let map = tandem.layerMap.map(String.init).joined(separator: " ")
             table.add(["tandem", "layer map \(map), block length \(tandem.blockLength)"])
         }
+        if let line = draftingLine { table.add(["drafting", line]) }
         if let tokenizer = manifest.tokenizer { table.add(["tokenizer", tokenizerLine(tokenizer)]) }
         for (title, object) in [
             ("quantised", manifest.quantization), ("generation", manifest.generation),
@@ -52,6 +53,18 @@ extension TandemFile {
             line += " (" + counts.map { "\($0.name) \($0.count)" }.joined(separator: ", ") + ")"
         }
         return line
+    }
+
+    private var draftingLine: String? {
+        guard let drafting = manifest.drafting, let secondary = manifest.secondary else { return nil }
+        var parts: [String] = []
+        if let router = drafting.router {
+            parts.append("router of \(router.hiddenSize) units over the \(router.topCount) likeliest tokens")
+        }
+        if let count = drafting.vocabularySize {
+            parts.append("drafts from \(count) of \(secondary.vocabularySize) tokens")
+        }
+        return parts.isEmpty ? nil : parts.joined(separator: ", ")
     }
 
     private func tokenizerLine(_ tokenizer: TokenizerReference) -> String {

@@ -29,6 +29,8 @@ struct Pack: ParsableCommand {
 
     @OptionGroup(title: "Calibration") var calibration: CalibrationFlags
 
+    @OptionGroup(title: "Drafting") var drafting: DraftingFlags
+
     @OptionGroup(title: "Benchmark models") var shapes: ShapeFlags
 
     @Option(name: .shortAndLong, help: "Threads; 0 = the processors this process may use.")
@@ -65,6 +67,10 @@ struct Pack: ParsableCommand {
         }
         if shapes.synthetic != nil && calibration.calibrate != nil {
             throw ValidationError("--synthetic makes weights that no text can tune: leave --calibrate out")
+        }
+        if shapes.synthetic != nil && drafting.vocabulary != nil {
+            throw ValidationError(
+                "--synthetic makes one model, which drafts nothing: leave --draft-vocab out")
         }
         if shapes.expand != nil && calibration.calibrate != nil {
             throw ValidationError("--calibrate tunes a model before --expand grows it: leave one out")
@@ -120,6 +126,7 @@ struct Pack: ParsableCommand {
         // What would be refused in the end is refused before the model reads a text.
         try Packer.checkDestination(output, overwrite: force)
         options.expansion = try shapes.expansion()
+        options.draftVocabulary = try drafting.draftVocabulary()
         if let source {
             options.calibration = try Calibrator(
                 source: source, secondary: secondary, threads: threads, quiet: quiet

@@ -2,14 +2,15 @@
 
 internal import CTandemKernels
 
-/// What a router looks at: the entropy of a distribution, its largest probabilities and the embeddings of their tokens.
+/// What a router looks at: the entropy of a distribution, its largest probabilities and the embeddings of their tokens, each
+/// times its probability.
 @safe
 struct RouterInputs {
     /// Tokens with their probabilities, the most probable first, of equals the lower id.
     private var largest: [(token: Int, probability: Float)] = []
 
-    /// Writes the inputs in front of `scratch` [``RouterWeights/scratchCount``]: entropy in nats, probabilities, embedding
-    /// rows. Tokens without probability count as rows of zeros.
+    /// Writes the inputs in front of `scratch` [``RouterWeights/scratchCount``]: entropy in nats, probabilities, weighted
+    /// embedding rows.
     ///
     /// - Parameters:
     ///   - probabilities: softmax of `logits` [the router's vocabulary].
@@ -23,10 +24,11 @@ struct RouterInputs {
         unsafe scratch[0] = unsafe entropy(probabilities, logits, count: count)
         for index in 0..<router.topCount {
             let row = unsafe scratch + 1 + router.topCount + index * router.width
-            let isPresent = index < largest.count && largest[index].probability > 0
-            unsafe scratch[1 + index] = isPresent ? largest[index].probability : 0
-            if isPresent {
+            let probability = index < largest.count ? largest[index].probability : 0
+            unsafe scratch[1 + index] = probability
+            if probability > 0 {
                 unsafe embedding.gatherRow(largest[index].token, into: row)
+                for element in 0..<router.width { unsafe row[element] *= probability }
             } else {
                 unsafe row.update(repeating: 0, count: router.width)
             }

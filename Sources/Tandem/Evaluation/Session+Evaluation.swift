@@ -24,6 +24,8 @@ public struct Evaluation: Sendable, Equatable {
     public internal(set) var secondary: PredictionStatistics?
     /// The reference's own predictions of the text; `nil` without a reference.
     public internal(set) var reference: PredictionStatistics?
+    /// Of the block-length router; `nil` when the file holds none.
+    public internal(set) var router: RouterStatistics?
 }
 
 extension Evaluation {
@@ -39,6 +41,11 @@ extension Evaluation {
             var ours = reference ?? PredictionStatistics()
             ours.merge(theirs)
             reference = ours
+        }
+        if let theirs = other.router {
+            var ours = router ?? RouterStatistics()
+            ours.merge(theirs)
+            router = ours
         }
     }
 }
@@ -103,6 +110,8 @@ extension Session {
         var result = Evaluation()
         if model.manifest.secondary != nil { result.secondary = PredictionStatistics() }
         if reference != nil { result.reference = PredictionStatistics() }
+        let router = RouterReader(model.core)
+        if router != nil { result.router = RouterStatistics() }
         let kernels = unsafe model.core.kernels.table
         try logits(tokens: tokens, blockLength: blockLength, cancellation: cancellation) { row in
             guard row.position + 1 < tokens.count else { return }
@@ -119,6 +128,12 @@ extension Session {
                     shared == vocabulary
                     ? primary : unsafe LogitRow(Array(row.primary.prefix(shared)), kernels: kernels)
                 result.secondary?.add(secondary, next: next, reference: other)
+                if let estimates = router?.estimates(row.secondary) {
+                    result.router?.sampled.add(
+                        estimate: estimates.sampled, outcome: 1 - secondary.totalVariation(to: other))
+                    result.router?.greedy.add(
+                        estimate: estimates.greedy, outcome: secondary.best == other.best ? 1 : 0)
+                }
             }
         }
         return result

@@ -41,7 +41,7 @@ struct PackSource: Sendable {
             let secondary = try override.map { (path) throws(PackError) in try ModelSource(path: path) }
             try self.init(
                 name: Paths.lastComponent(path), primary: primary, secondary: secondary, checkpoint: nil,
-                isTandem: false)
+                isOwnPair: false)
         }
     }
 
@@ -59,16 +59,17 @@ struct PackSource: Sendable {
         }
         try self.init(
             name: Paths.lastComponent(checkpoint.directory), primary: primary, secondary: secondary,
-            checkpoint: checkpoint, isTandem: override == nil && checkpoint.kind == .tandem)
+            checkpoint: checkpoint, isOwnPair: override == nil)
     }
 
+    /// - Parameter isOwnPair: whether the secondary is the checkpoint's, to which projections and router belong.
     private init(
         name: String, primary: ModelSource, secondary: ModelSource?, checkpoint: TandemCheckpoint?,
-        isTandem: Bool
+        isOwnPair: Bool
     ) throws(PackError) {
         self.primary = primary
         self.secondary = secondary
-        if let checkpoint, let secondary, isTandem {
+        if let checkpoint, let secondary, isOwnPair, checkpoint.kind == .tandem {
             let primaryLayers = primary.configuration.layerCount
             try checkpoint.check(
                 primaryLayers: primaryLayers, secondaryLayers: secondary.configuration.layerCount)
@@ -83,14 +84,14 @@ struct PackSource: Sendable {
             projections = []
             tandem = nil
         }
-        let isOwn = secondary != nil && secondary?.path == checkpoint?.secondary
-        if let entry = checkpoint?.router, let secondary, isOwn {
+        if let entry = checkpoint?.router, let secondary, isOwnPair {
             router = try RouterSource(entry, width: secondary.configuration.hiddenSize)
         } else {
             router = nil
         }
         tokenizer = try primary.tokenizer.load(vocabularySize: primary.configuration.vocabularySize)
         if let secondary {
+            let isOwn = secondary.path == checkpoint?.secondary
             try PackSource.checkVocabularies(primary, secondary, mayLackTokenizer: isOwn)
         }
         provenance = PackSource.provenance(

@@ -9,9 +9,12 @@ PYTHONPATH="$PWD/../../../Tools/train${PYTHONPATH:+:$PYTHONPATH}"
 export PYTHONPATH
 TOKENS=85,299,0,17,263,264,264,31,120,85,270,7,201,288,33,256,1,150,299,85
 
-for variant in untied mixed; do
+for variant in untied mixed router; do
     rm -rf "$variant"
-    python3 -m tandem_train tiny --variant "$variant" --seed 5 --out "$variant"
+    case "$variant" in
+        router) python3 -m tandem_train tiny --variant tied --router --seed 5 --out "$variant" ;;
+        *) python3 -m tandem_train tiny --variant "$variant" --seed 5 --out "$variant" ;;
+    esac
     # The tests do not read the baseline.
     rm -r "$variant/secondary-distilled"
     python3 - "$variant/tandem.json" <<'END'

@@ -56,6 +56,9 @@ struct ModelRecipe: Sendable, CustomStringConvertible {
     /// The secondary's vocabulary where it is not the shape's own.
     var secondaryVocabulary: Int?
     var hasTokenizer = false
+    /// A random block-length router, and tokens that drafts come from, where there is a secondary.
+    var router: DraftingConfiguration.Router?
+    var draftTokens: [Int]?
     var seed: UInt64 = 1
 
     var description: String { "\(name) \(primaryFormat)" }
@@ -88,6 +91,15 @@ struct ModelRecipe: Sendable, CustomStringConvertible {
         case .draftCopy(let noise), .tandemCopy(let noise): noise
         default: nil
         }
+    }
+
+    /// The same models with a router, or drafts from some tokens.
+    func drafting(router: DraftingConfiguration.Router? = nil, tokens: [Int]? = nil) -> ModelRecipe {
+        var copy = self
+        copy.router = router
+        copy.draftTokens = tokens
+        copy.name += (router == nil ? "" : ", router") + (tokens.map { ", drafts of \($0.count)" } ?? "")
+        return copy
     }
 
     func stored(as format: WeightFormat) -> ModelRecipe {

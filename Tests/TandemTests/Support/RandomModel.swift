@@ -33,6 +33,9 @@ struct RandomModel {
             primary: recipe.primary.configuration(),
             secondary: recipe.secondaryShape.map { try $0.configuration() },
             tandem: tandem,
+            drafting: recipe.router == nil && recipe.draftTokens == nil
+                ? nil
+                : DraftingConfiguration(router: recipe.router, vocabularySize: recipe.draftTokens?.count),
             tokenizer: tokenizerChunk.map {
                 TokenizerReference(
                     chunk: $0, bos: nil, eos: recipe.endTokens, addBOS: false, chatTemplate: nil)
@@ -86,9 +89,11 @@ struct RandomModel {
             return
         }
         let format =
-            tensor.name.hasPrefix("primary.")
-            ? recipe.primaryFormat
-            : tensor.name.hasPrefix("secondary.") ? recipe.secondaryFormat : recipe.projectionFormat
+            tensor.isFloat
+            ? .float
+            : tensor.name.hasPrefix("primary.")
+                ? recipe.primaryFormat
+                : tensor.name.hasPrefix("tandem.") ? recipe.projectionFormat : recipe.secondaryFormat
         matrices[tensor.name] = try TestMatrix(
             rows: tensor.rows, columns: tensor.columns, floats: floats, format: format)
     }
@@ -96,6 +101,7 @@ struct RandomModel {
     /// Every term is large enough to matter in a comparison, and logits have about the recipe's deviation.
     private func values(of tensor: TensorRequirement, random: inout TestRandom) -> [Float] {
         let count = tensor.rows * tensor.columns
+        if tensor.name.hasPrefix("drafting.") { return draftingValues(of: tensor, random: &random) }
         if let noise = recipe.copyNoise {
             if tensor.name.hasPrefix("tandem.") {
                 return (0..<count).map { $0 / tensor.columns == $0 % tensor.columns ? 1 : 0 }
@@ -125,5 +131,22 @@ struct RandomModel {
         let fan = Double(tensor.columns).squareRoot()
         let isVocabulary = tensor.name.hasSuffix(".embed") || tensor.name.hasSuffix(".head")
         return random.normals(count, deviation: (isVocabulary ? recipe.sharpness : 1.3) / fan)
+    }
+
+    /// Tokens that are drafted, their rows of the secondary's head, and a router that says all kinds of things.
+    private func draftingValues(of tensor: TensorRequirement, random: inout TestRandom) -> [Float] {
+        let count = tensor.rows * tensor.columns
+        let tokens = recipe.draftTokens ?? []
+        switch tensor.name {
+        case TensorName.draftTokens: return tokens.map(Float.init)
+        case TensorName.draftHead:
+            let head = originals[TensorName.head(.secondary)] ?? originals[TensorName.embed(.secondary)] ?? []
+            // Tests of files that are wrong have ids without a row.
+            return tokens.flatMap { token in
+                let row = min(token, head.count / tensor.columns - 1)
+                return head[row * tensor.columns..<(row + 1) * tensor.columns]
+            }
+        default: return random.normals(count, deviation: tensor.isVector ? 0.7 : 1)
+        }
     }
 }

@@ -30,7 +30,9 @@ struct TorchFixture {
         }
         tokens = words("tokens").map { Int32(bitPattern: $0) }
         let count = tokens.count
-        tensors = ["primary_logits", "secondary_logits", "tandem_logits"].reduce(into: [:]) { tensors, name in
+        tensors = ["primary_logits", "secondary_logits", "tandem_logits", "router"].reduce(into: [:]) {
+            tensors, name in
+            guard header[name] != nil else { return }
             let values = words(name).map { Float(bitPattern: $0) }
             let width = values.count / max(1, count)
             tensors[name] = (0..<count).map { Array(values[$0 * width..<($0 + 1) * width]) }

@@ -53,6 +53,7 @@ def training_bundle(state: dict, ship: list[str] | None = None) -> Bundle:
         "batch_tokens": plan["batch_tokens"],
         "projection_start": meta["projection_start"],
         "stage_one": meta["stage_one"],
+        "loss": meta.get("loss", "mix"),
         "gamma_max": meta["gamma_max"],
         "gamma_power": meta["gamma_power"],
         "data": plan["mix"],

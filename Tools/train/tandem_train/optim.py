@@ -51,18 +51,20 @@ class Muon(torch.optim.Optimizer):
 
 
 class Optimizer:
-    """Both optimizers behind one interface; learning rates are peaks, scaled by the schedule at every step."""
+    """Both optimizers behind one interface; learning rates are peaks, scaled by the schedule at every step.
+
+    A module that says ``uses_adam`` has nothing for Muon.
+    """
 
     def __init__(self, modules: dict[str, nn.Module], muon_lr: float, adam_lr: float, weight_decay: float) -> None:
         matrices, others = [], []
         for module in modules.values():
             for name, parameter in module.named_parameters():
-                hidden = parameter.dim() == 2 and "embed_tokens" not in name and "lm_head" not in name
+                hidden = parameter.dim() == 2 and not getattr(module, "uses_adam", False) and "embed_tokens" not in name and "lm_head" not in name
                 (matrices if hidden else others).append(parameter)
-        self.parts = {
-            "muon": Muon(matrices, muon_lr, weight_decay=weight_decay),
-            "adamw": torch.optim.AdamW(others, adam_lr, betas=(0.9, 0.99), eps=1e-10, weight_decay=0.0),
-        }
+        self.parts = {"adamw": torch.optim.AdamW(others, adam_lr, betas=(0.9, 0.99), eps=1e-10, weight_decay=0.0)}
+        if matrices:
+            self.parts = {"muon": Muon(matrices, muon_lr, weight_decay=weight_decay)} | self.parts
         self.peaks = {"muon": muon_lr, "adamw": adam_lr}
 
     def step(self, factor: float) -> None:

@@ -2,7 +2,8 @@
 """The block-length router: a small MLP that says, after each step of the secondary, how likely its draft is to be kept.
 
 It looks at the secondary's distribution and never at the token drawn from it: the entropy, the ``top_k`` largest
-probabilities and the embeddings of their tokens (paper, section on adaptive block length). Two outputs share a hidden
+probabilities and the embeddings of their tokens (paper, section on adaptive block length), each times its probability: that
+tells more than plain ones (README.md). Two outputs share a hidden
 layer: ``sampled`` is the expected acceptance under sampling, 1 - TV(p_S, p_L), the paper's soft target; ``greedy`` is the
 probability that both models prefer the same token (ours, for greedy decoding).
 """
@@ -30,7 +31,8 @@ def feature_count(width: int, top_k: int) -> int:
 
 
 def features(logits: Tensor, embedding: Tensor, top_k: int) -> Tensor:
-    """Inputs ``[..., 1 + k + k * d]``: entropy in nats, ``k`` probabilities in descending order, ``k`` embedding rows.
+    """Inputs ``[..., 1 + k + k * d]``: entropy in nats, ``k`` probabilities in descending order, ``k`` embedding rows, each
+    times its probability.
 
     ``logits [..., V]`` of the secondary, ``embedding [V, d]`` its table as stored.
     """
@@ -38,7 +40,8 @@ def features(logits: Tensor, embedding: Tensor, top_k: int) -> Tensor:
     probabilities = logp.exp()
     entropy = -(probabilities * logp).sum(-1, keepdim=True)
     largest, tokens = probabilities.topk(top_k, -1)
-    return torch.cat((entropy, largest, F.embedding(tokens, embedding.float()).flatten(-2)), -1)
+    rows = F.embedding(tokens, embedding.float()) * largest[..., None]
+    return torch.cat((entropy, largest, rows.flatten(-2)), -1)
 
 
 class Router(nn.Module):
@@ -46,6 +49,9 @@ class Router(nn.Module):
 
     ``scale`` brings the embeddings to the size of the other inputs while training; it is folded into the stored weights.
     """
+
+    # Orthogonal updates of so few rows would follow the noise of the embeddings first.
+    uses_adam = True
 
     def __init__(self, width: int, top_k: int, hidden: int, scale: float = 1.0) -> None:
         super().__init__()
@@ -60,12 +66,12 @@ class Router(nn.Module):
 
     @torch.no_grad()
     def initialise(self, seed: int) -> None:
-        """Random start, the same for every platform's CPU."""
+        """Random start, the same for every platform's CPU. Embeddings begin without a say."""
         generator = torch.Generator().manual_seed(seed)
-        for layer in (self.hidden, self.output):
-            deviation = layer.in_features**-0.5
+        for layer, deviation in ((self.hidden, 1.0), (self.output, self.output.in_features**-0.5)):
             layer.weight.copy_(torch.empty(layer.weight.shape).normal_(0.0, deviation, generator=generator))
             layer.bias.zero_()
+        self.hidden.weight[:, 1 + self.top_k :] = 0
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Log-odds ``[..., 2]`` of being kept, in the order of ``OUTPUTS``."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training task of a tandem and its baselines: one frozen primary pass, three independent branches.
 
-``tandem``     secondary and projections; stage 1 cross-entropy, stage 2 half cross-entropy, half distillation.
+``tandem``     secondary and projections; stage 1 cross-entropy, stage 2 half cross-entropy, half distillation (``--loss``).
 ``distilled``  the secondary alone with half cross-entropy, half distillation throughout (the paper's Gecko-Distil).
 ``alone``      the secondary alone with cross-entropy throughout (the paper's Gecko).
 ``tandem-ce``  the tandem with cross-entropy throughout (the paper's Tandem-CE); not trained unless asked for.
@@ -25,6 +25,7 @@ from .pretrain import cross_entropy
 from .runtime import Runtime
 from .tandem import Projections, block_masks, tandem_logits
 
+LOSSES = ("mix", "tv", "lk", "mix+tv", "mix+lk")
 BRANCHES = ("tandem", "distilled", "alone", "tandem-ce")
 DEFAULT_BRANCHES = BRANCHES[:3]
 
@@ -35,6 +36,37 @@ def distillation(logits: Tensor, target: Tensor) -> Tensor:
     ``logits [B, T, V]`` of the secondary, ``target [B, T, V]`` the primary's probabilities.
     """
     return -(target * torch.log_softmax(logits.float(), -1)).sum(-1).mean()
+
+
+def overlap(logits: Tensor, target: Tensor) -> Tensor:
+    """Expected acceptance of a draft under speculative sampling, ``sum(min(p_S, p_L))`` = 1 - TV, at every position.
+
+    ``logits [B, T, V]`` of the secondary, ``target [B, T, V]`` the primary's probabilities; returns ``[B, T]``.
+    """
+    return torch.minimum(torch.softmax(logits.float(), -1), target).sum(-1)
+
+
+def acceptance(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean share of rejected drafts, the total variation distance."""
+    return 1 - overlap(logits, target).mean()
+
+
+def acceptance_likelihood(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean ``-log`` of the acceptance, in nats: positions where nothing is kept weigh most, as in a block that they end."""
+    return -overlap(logits, target).clamp_min(1e-6).log().mean()
+
+
+def stage_two(loss: str, logits: Tensor, following: Tensor, target: Tensor) -> Tensor:
+    """The loss of the second stage. ``mix`` is the paper's: half cross-entropy, half distillation. ``tv`` and ``lk`` aim at
+    acceptance; ``mix+tv`` and ``mix+lk`` are the mean of both kinds."""
+    parts = []
+    if loss.startswith("mix"):
+        parts.append(0.5 * cross_entropy(logits, following) + 0.5 * distillation(logits, target))
+    if loss.endswith("tv"):
+        parts.append(acceptance(logits, target))
+    if loss.endswith("lk"):
+        parts.append(acceptance_likelihood(logits, target))
+    return torch.stack(parts).mean()
 
 
 def draw_gamma(rng: np.random.Generator, count: int, largest: int, power: float) -> Tensor:
@@ -59,17 +91,20 @@ class TandemTraining:
         gamma_power: float = 0.5,
         seed: int = 0,
         start: Projections | None = None,
+        loss: str = "mix",
         compiled: bool = False,
     ) -> None:
         unknown = [name for name in branches if name not in BRANCHES]
         if unknown or not branches:
             raise TrainError(f"no branch {', '.join(unknown) or '(none given)'}: choose from {', '.join(BRANCHES)}")
+        if loss not in LOSSES:
+            raise TrainError(f"no loss {loss!r}: choose from {', '.join(LOSSES)}")
         if not 0 <= stage_one <= 1 or gamma_max < 1:
             raise TrainError("need --stage-one from 0 to 1 and --gamma-max of at least 1")
         self.primary = primary.requires_grad_(False).eval().to(runtime.device)
         # A frozen model in the compute type saves the conversion of every weight in every step.
         self.fast_primary = copy.deepcopy(self.primary).to(runtime.dtype)
-        self.runtime, self.seed = runtime, seed
+        self.runtime, self.seed, self.loss = runtime, seed, loss
         self.stage_one, self.gamma_max, self.gamma_power = stage_one, gamma_max, gamma_power
         self.branches: dict[str, dict] = {}
         for name in branches:
@@ -92,34 +127,34 @@ class TandemTraining:
             streams, target = self._targets(tokens)
         rng = np.random.default_rng([self.seed, step, self.runtime.rank])
         gamma = draw_gamma(rng, tokens.shape[0], self.gamma_max, self.gamma_power).to(tokens.device)
-        stage_two = step >= round(steps * self.stage_one)
+        late = step >= round(steps * self.stage_one)
         out = {}
         for name, modules in self.branches.items():
-            mix = {"tandem": stage_two, "distilled": True}.get(name, False)
+            # The baseline stays the paper's, whatever the tandem is trained for.
+            loss = {"tandem": self.loss if late else "ce", "distilled": "mix"}.get(name, "ce")
             if "projections" in modules:
                 mask = block_masks(tokens.shape[1], gamma, tokens.device)
                 out[name] = self._tandem(
-                    modules["secondary"], modules["projections"], streams, tokens, following, target, mask, mix
+                    modules["secondary"], modules["projections"], streams, tokens, following, target, mask, loss
                 )
             else:
-                out[name] = self._alone(modules["secondary"], tokens, following, target, mix)
+                out[name] = self._alone(modules["secondary"], tokens, following, target, loss)
         return out
 
     def _primary_pass(self, tokens: Tensor) -> tuple[list[Tensor], Tensor]:
         streams = self.fast_primary.streams(tokens, self.runtime.dtype)
         return streams, torch.softmax(self.fast_primary.logits(streams[-1]).float(), -1)
 
-    def _alone_loss(self, secondary: LlamaLM, tokens: Tensor, following: Tensor, target: Tensor, mix: bool) -> Tensor:
-        return _mixed(secondary(tokens, self.runtime.dtype), following, target, mix)
+    def _alone_loss(self, secondary: LlamaLM, tokens: Tensor, following: Tensor, target: Tensor, loss: str) -> Tensor:
+        return _loss(loss, secondary(tokens, self.runtime.dtype), following, target)
 
     def _tandem_loss(
         self, secondary: LlamaLM, projections: Projections, streams: list[Tensor], tokens: Tensor, following: Tensor,
-        target: Tensor, mask: Tensor, mix: bool,
+        target: Tensor, mask: Tensor, loss: str,
     ) -> Tensor:
-        return _mixed(tandem_logits(secondary, projections, streams, tokens, mask), following, target, mix)
+        return _loss(loss, tandem_logits(secondary, projections, streams, tokens, mask), following, target)
 
 
-def _mixed(logits: Tensor, following: Tensor, target: Tensor, mix: bool) -> Tensor:
-    """Cross-entropy against the text, or half of it and half distillation (the paper's second stage)."""
-    loss = cross_entropy(logits, following)
-    return 0.5 * loss + 0.5 * distillation(logits, target) if mix else loss
+def _loss(loss: str, logits: Tensor, following: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy against the text (``ce``), or a loss of the second stage."""
+    return cross_entropy(logits, following) if loss == "ce" else stage_two(loss, logits, following, target)

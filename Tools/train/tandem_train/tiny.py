@@ -92,8 +92,8 @@ def make_tiny(variant: str, seed: int = 0, router: bool = False) -> Bundle:
     bundle = Bundle(primary, secondary, projections, 2, {"distilled": distilled}, note)
     if router:
         note["made_by"] += " --router"
-        bundle.router = Router(secondary_config.hidden_size, 3, 20, scale=5.0)
-        bundle.router.initialise(seed)
+        bundle.router = Router(secondary_config.hidden_size, 3, 20, scale=60.0)
+        _randomise(bundle.router, generator)
         bundle.router.rescale(torch.tensor([2.0, 1.5]), torch.tensor([0.25, -0.5]))
     return bundle
 

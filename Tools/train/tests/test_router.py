@@ -19,14 +19,14 @@ from tandem_train.runtime import start
 from tandem_train.tiny import make_tiny, write_tiny
 
 
-def test_features_are_entropy_probabilities_and_embeddings():
+def test_features_are_entropy_probabilities_and_weighted_embeddings():
     logits = torch.tensor([[0.0, 2.0, 1.0, -30.0]])
     embedding = torch.arange(8.0).reshape(4, 2)
     entropy, first, second, *rows = features(logits, embedding, 2)[0].tolist()
     p = torch.softmax(logits[0], 0)
     assert entropy == pytest.approx(float(-(p * p.log()).sum()), abs=1e-6)
     assert (first, second) == pytest.approx((float(p[1]), float(p[2])))
-    assert rows == [2.0, 3.0, 4.0, 5.0]
+    assert rows == pytest.approx([2 * first, 3 * first, 4 * second, 5 * second])
 
 
 def test_stored_routers_say_the_same(tmp_path):

@@ -19,7 +19,7 @@ from ..plot import plot_losses
 from ..pretrain import Pretraining
 from ..runtime import Runtime
 from ..tandem import Projections, check_pair, default_layer_map
-from ..tandem_task import BRANCHES, DEFAULT_BRANCHES, TandemTraining
+from ..tandem_task import BRANCHES, DEFAULT_BRANCHES, LOSSES, TandemTraining
 from ..tokenizer import fingerprint, load_tokenizer
 from ..warm_start import fit_projections
 from .options import add_numbers, add_plan, add_runtime, make_plan, start_runtime
@@ -61,6 +61,8 @@ def register(commands: argparse._SubParsersAction) -> None:
     two.add_argument("--branches", nargs="+", default=list(DEFAULT_BRANCHES), metavar="NAME",
                      help=f"any of {', '.join(BRANCHES)} (default {' '.join(DEFAULT_BRANCHES)})")
     two.add_argument("--stage-one", type=float, default=0.3, help="share of the steps with cross-entropy only (default 0.3)")
+    two.add_argument("--loss", choices=LOSSES, default="mix", help="second stage of the tandem: mix (the paper's, default), tv or lk "
+                     "(acceptance, or its logarithm), or the mean of two")
     two.add_argument("--gamma", type=int, default=2, help="block length to note in the checkpoint (default 2)")
     two.add_argument("--gamma-max", type=int, default=8, help="largest block length drawn in training (default 8)")
     two.add_argument("--gamma-power", type=float, default=0.5, help="block length g is drawn with weight g^-POWER (default 0.5)")
@@ -124,12 +126,13 @@ def _train(options: argparse.Namespace) -> None:
     start = _projection_start(options, primary, secondary, layer_map, corpus, plan, runtime) if fresh else None
     task = TandemTraining(
         primary, secondary, layer_map, runtime, branches=options.branches, stage_one=options.stage_one,
-        gamma_max=options.gamma_max, gamma_power=options.gamma_power, seed=options.seed, start=start, compiled=options.compile,
+        gamma_max=options.gamma_max, gamma_power=options.gamma_power, seed=options.seed, start=start, loss=options.loss, compiled=options.compile,
     )
     meta = {
         "kind": "train", "product": "checkpoint", "primary": str(options.primary), "tokenizer": str(source),
         "secondary": secondary.config.to_dict(), "layer_map": layer_map, "gamma": options.gamma, "ship": options.ship,
-        "projection_start": Path(options.projection_start).name, "stage_one": options.stage_one, "gamma_max": options.gamma_max, "gamma_power": options.gamma_power,
+        "projection_start": Path(options.projection_start).name, "stage_one": options.stage_one, "loss": options.loss,
+        "gamma_max": options.gamma_max, "gamma_power": options.gamma_power,
     }
     loop = Loop(task, plan, corpus, options.out, runtime, meta)
     _start(loop)
