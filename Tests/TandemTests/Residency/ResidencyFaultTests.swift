@@ -188,6 +188,28 @@ import Testing
         #expect(third.tokens.count == 10)
     }
 
+    @Test("programs that the host starts inherit none of the descriptors, and none stays open")
+    func descriptors() throws {
+        let fixture = try ResidencyFixture(Self.recipe)
+        /// Of every open descriptor of the model's file, whether `exec` closes it.
+        func closing() -> [Bool] {
+            (0..<4096).compactMap { number -> Bool? in
+                let link = "/proc/self/fd/\(number)"
+                guard (try? FileManager.default.destinationOfSymbolicLink(atPath: link)) == fixture.path
+                else { return nil }
+                return fcntl(Int32(number), F_GETFD) & FD_CLOEXEC != 0
+            }
+        }
+        do {
+            let session = try fixture.load(threads: 2).makeSession()
+            let parameters = try GenerateParameters(maxTokens: 2, mode: .primary)
+            _ = try session.generate(tokens: fixture.tokens(3), parameters: parameters)
+            let flags = closing()
+            #expect(flags.count >= 2 && flags.allSatisfy { $0 })
+        }
+        #expect(closing().isEmpty)
+    }
+
     @Test("models can be dropped while their thread reads")
     func dropped() throws {
         for _ in 0..<6 {
