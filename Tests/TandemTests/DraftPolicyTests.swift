@@ -173,22 +173,23 @@ private struct Scene {
     @Test("What was learnt is kept for others with the same limits")
     func memory() {
         let memory = DraftMemory()
-        #expect(memory.recall(limits: 0...4).map(\.limits) == nil)
+        func known(_ policy: DraftPolicy) -> Double? { memory.recall(like: policy)?.costs.base }
+        #expect(known(DraftPolicy(limits: 0...4)) == nil)
         memory.keep(DraftPolicy(limits: 0...4))
-        #expect(memory.recall(limits: 0...4).map(\.limits) == nil, "nothing was learnt")
+        #expect(known(DraftPolicy(limits: 0...4)) == nil, "nothing was learnt")
         for (limits, costs) in [(0...4, PassCosts(draftOverPass: 0.1)), (3...3, PassCosts())] {
             var policy = DraftPolicy(limits: limits, costs: costs)
             policy.record(policy.begin(room: 4), drafted: 0, accepted: 0, seconds: 1)
             memory.keep(policy)
-            #expect(
-                memory.recall(limits: limits).map(\.limits) == nil,
-                "fixed costs and fixed lengths teach nothing")
+            #expect(known(policy) == nil, "fixed costs and fixed lengths teach nothing")
         }
-        var policy = DraftPolicy(limits: 0...4)
+        var policy = DraftPolicy(limits: 0...4, nodes: 8)
         policy.record(policy.begin(room: 4), drafted: 0, accepted: 0, seconds: 2)
         memory.keep(policy)
-        #expect(memory.recall(limits: 0...4)?.costs.base == policy.costs.base)
-        #expect(memory.recall(limits: 0...5).map(\.limits) == nil)
+        #expect(known(DraftPolicy(limits: 0...4, nodes: 8)) == policy.costs.base)
+        #expect(known(DraftPolicy(limits: 0...5, nodes: 8)) == nil)
+        #expect(known(DraftPolicy(limits: 0...4, nodes: 9)) == nil)
+        #expect(known(DraftPolicy(limits: 0...4, nodes: 8, isSampled: true)) == nil)
     }
 }
 

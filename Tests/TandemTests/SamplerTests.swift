@@ -159,24 +159,6 @@ import Testing
 
     // MARK: - Drawing
 
-    @Test("draws follow the weights, residuals the positive difference")
-    func draws() {
-        let p = Distribution.sparse(ids: [1, 4, 5], probabilities: [0.5, 0.3, 0.2])
-        let q = Distribution.sparse(ids: [0, 1, 5], probabilities: [0.2, 0.2, 0.6])
-        var generator = SeededGenerator(seed: 3)
-        var drawn = [Int](repeating: 0, count: 6)
-        var residual = [Int](repeating: 0, count: 6)
-        for _ in 0..<40_000 {
-            drawn[Int(p.sample(using: &generator))] += 1
-            residual[Int(p.sampleResidual(minus: q, using: &generator))] += 1
-        }
-        #expect(ChiSquare(counts: drawn, probabilities: [0, 0.5, 0, 0, 0.3, 0.2]).pValue > 1e-4)
-        #expect(ChiSquare(counts: residual, probabilities: [0, 0.5, 0, 0, 0.5, 0]).pValue > 1e-4)
-        #expect(p.sampleResidual(minus: .point(1), using: &generator) != 1)
-        #expect(Distribution.point(2).sampleResidual(minus: q, using: &generator) == 2)
-        #expect([1, 4, 5].contains(p.sampleResidual(minus: p, using: &generator)))
-    }
-
     @Test("the generator is SplitMix64 and uniform in [0, 1)")
     func generator() {
         var generator = SeededGenerator(seed: 1_234_567)

@@ -115,6 +115,17 @@ import Testing
         #expect(share > 0.05 && share < 0.95, "drafts must be both accepted and rejected: \(share)")
     }
 
+    /// Drafts and rows for nothing, so that trees are as large as they may be.
+    @Test("with trees, three tokens follow the primary's distribution", arguments: models, [0, 4, 5])
+    func trees(_ recipe: ModelRecipe, pipeline: Int) throws {
+        let pipeline = Self.pipelines[pipeline]
+        let run = try sample(recipe, pipeline, mode: .speed, gamma: nil)
+        let result = try ChiSquare(counts: run.counts, probabilities: distribution(recipe, pipeline))
+        #expect(result.degreesOfFreedom >= 20, "\(result)")
+        #expect(result.pValue > Self.threshold, "\(result)")
+        #expect(run.drafted > 5 * Self.samples, "trees, not chains: \(run.drafted)")
+    }
+
     @Test("the primary alone follows its distribution", arguments: pipelines)
     func primary(_ pipeline: Pipeline) throws {
         let run = try sample(Self.models[0], pipeline, mode: .primary, gamma: 0)
@@ -161,9 +172,11 @@ import Testing
     /// Counts of the second to fourth generated tokens: the first belongs to the prompt's pass, so these are the first
     /// that drafts take part in, and a fifth makes room for a whole block of three.
     private func sample(
-        _ recipe: ModelRecipe, _ pipeline: Pipeline, mode: DecodingMode, gamma: Int
+        _ recipe: ModelRecipe, _ pipeline: Pipeline, mode: DecodingMode, gamma: Int?
     ) throws -> (counts: [Int], drafted: Int, accepted: Int) {
-        let session = try EngineFixture(recipe).session(maxDraft: 4, cache: .f32)
+        let session = try EngineFixture(recipe).load().makeSession(
+            options: SessionOptions(maxDraft: 4, maxTree: 24, keyValueType: .f32))
+        try session.fixDraftCosts(PassCosts(draftOverPass: 0, rowOverPass: 0))
         let size = recipe.primary.vocabulary
         var counts = [Int](repeating: 0, count: size * size * size)
         var drafted = 0

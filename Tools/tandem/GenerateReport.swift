@@ -34,6 +34,7 @@ extension GenerationResult {
             "speculative": [
                 "primary_passes": .integer(Int64(speculative.primaryPasses)),
                 "drafted": .integer(Int64(speculative.drafted)),
+                "draft_depth": .integer(Int64(speculative.draftedDepth)),
                 "accepted": .integer(Int64(speculative.accepted)),
                 "looked_up": .integer(Int64(speculative.lookedUp)),
                 "draft_cost": .number(speculative.draftCost),
@@ -62,6 +63,9 @@ extension GenerationResult {
         if speculative.drafted > 0 {
             line += " · accepted \(fixed(speculative.acceptedPerPass, 2)) per pass"
             line += " (\(fixed(100 * speculative.acceptanceRate, 0)) % of \(speculative.drafted) drafted"
+            if speculative.draftedDepth < speculative.drafted {
+                line += " in trees \(fixed(speculative.depthPerPass, 1)) deep"
+            }
             if speculative.lookedUp > 0 { line += ", \(speculative.lookedUp) of them looked up" }
             line += ")"
         }

@@ -29,6 +29,9 @@ struct Plan: ParsableCommand {
     @Option(help: "Tokens drafted before each pass of the primary, at most; it sizes buffers.")
     var draftMax: Int?
 
+    @Option(help: "Nodes of a tree of drafts, at most; it sizes buffers (default: what there is room for).")
+    var draftTree: Int?
+
     @OptionGroup var cache: CacheFlags
 
     @Option(help: "Speed of the storage, as '90MB/s', instead of measuring it.")
@@ -47,7 +50,7 @@ struct Plan: ParsableCommand {
                 threadCount: threads == 0 ? nil : threads, memory: memory.memory,
                 session: SessionOptions(
                     contextSize: ctxSize == 0 ? nil : ctxSize,
-                    maxDraft: draftMax ?? SessionOptions.default.maxDraft,
+                    maxDraft: draftMax ?? SessionOptions.default.maxDraft, maxTree: draftTree,
                     keyValueType: try cache.type()))
             let plan = try TandemModel.memoryPlan(forFile: file, options: options)
             let speed = try MachineSpeed.measure(

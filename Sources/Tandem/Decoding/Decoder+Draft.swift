@@ -10,15 +10,31 @@ struct Drafts {
     var history: [TokenID]
     /// The grammar after the last of them.
     var constraint: TokenConstraint?
-    /// The distribution that each draft was drawn from.
-    var distributions: [Distribution] = []
+    /// The newest token and all drafts; where these are no chain, `history` has none of them.
+    var tree: TokenTree
+    /// What a tree was chosen from, and which of its nodes each node of `tree` was.
+    var grown: (pool: DraftPool, origins: [Int])?
+    /// Where the secondary's keys and values of each node of `tree` are, counted from the newest token's position; 0 = nowhere.
+    var homes: [Int] = []
     var areLookedUp = false
     /// The scores of the drafts by the distributions they were drawn from, where drafting has a scorer.
     var scores: [TokenScore] = []
 
-    init(history: [TokenID], constraint: TokenConstraint?) {
+    /// - Parameter newest: comes after the tokens of `history`.
+    init(history: [TokenID], newest: TokenID, constraint: TokenConstraint?) {
         self.history = history
+        self.history.append(newest)
         self.constraint = constraint
+        tree = TokenTree(root: newest)
+    }
+
+    /// Drafted tokens.
+    var count: Int { tree.count - 1 }
+
+    /// Drafts a token after all others.
+    mutating func append(_ token: TokenID) {
+        tree.append(token, after: tree.count - 1)
+        history.append(token)
     }
 }
 
@@ -38,13 +54,19 @@ extension Decoder {
     /// else from the secondary.
     func draft(
         _ drafts: inout Drafts, pass: inout DraftPolicy.Pass, drafting: inout Drafting,
-        sampler: inout Sampler,
-        generator: inout SeededGenerator, endTokens: Set<TokenID>, cancellation: CancellationToken?
+        sampler: inout Sampler, races: TokenRaces, endTokens: Set<TokenID>,
+        cancellation: CancellationToken?
     ) throws(TandemError) {
         if try lookUp(&drafts, pass: &pass, drafting: &drafting, endTokens: endTokens) { return }
         // Nothing is drafted after a token that the secondary does not know.
         guard let newest = drafts.history.last, Int(newest) < core.sharedVocabulary, core.secondary != nil
         else { return }
+        if drafts.constraint == nil, drafting.policy.growsTree(pass) {
+            try growTree(
+                &drafts, pass: &pass, drafting: &drafting, sampler: &sampler, races: races,
+                endTokens: endTokens, cancellation: cancellation)
+            return
+        }
         let question = drafting.policy.isFixed ? nil : routerQuestion
         question?.isGreedy = sampler.parameters.isGreedy
         while drafting.policy.wantsStep(pass) {
@@ -64,14 +86,13 @@ extension Decoder {
             drafting.policy.recordDraft(seconds: cost.seconds(since: start), in: &pass)
             guard let proposal = allowed else { break }
             guard drafting.policy.takes(evidence: evidence, in: &pass) else { break }
-            let token = proposal.sample(using: &generator)
+            let token = races[drafts.count].winner(proposal)
             if let score = unsafe drafting.scorer?.score(
                 token, logits: logits(row: 0), vocabularySize: core.sharedVocabulary)
             {
                 drafts.scores.append(score)
             }
-            drafts.distributions.append(proposal)
-            drafts.history.append(token)
+            drafts.append(token)
             if try drafts.constraint?.advance(token) == false { break }
             if endTokens.contains(token) || drafts.constraint?.mustEnd == true { break }
         }
@@ -109,8 +130,7 @@ extension Decoder {
         let length = drafting.policy.lookupLength(proposal, in: pass)
         guard length > 0 else { return false }
         for token in proposal.tokens.prefix(length) {
-            drafts.distributions.append(.point(token))
-            drafts.history.append(token)
+            drafts.append(token)
             _ = try drafts.constraint?.advance(token)
             if endTokens.contains(token) { break }
         }
@@ -120,7 +140,7 @@ extension Decoder {
     }
 
     /// Runs the secondary up to the last token of `history`, whose logits are then in row 0.
-    private func runSecondary(
+    func runSecondary(
         upToEndOf history: [TokenID], isDraft: Bool, question: RouterQuestion?,
         cancellation: CancellationToken?
     ) throws(TandemError) -> PassCost {

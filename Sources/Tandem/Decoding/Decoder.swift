@@ -53,19 +53,24 @@ final class Decoder {
         case own(length: Int)
     }
 
-    init(core: ModelCore, contextSize: Int, maxDraft: Int, batchSize: Int, keyValueType: KeyValueType)
-        throws(TandemError)
-    {
+    /// - Parameters:
+    ///   - maxDraft: most drafts of a pass one after the other.
+    ///   - maxTree: most drafts of a pass.
+    init(
+        core: ModelCore, contextSize: Int, maxDraft: Int, maxTree: Int, batchSize: Int,
+        keyValueType: KeyValueType
+    ) throws(TandemError) {
         self.core = core
         self.contextSize = contextSize
         self.maxDraft = maxDraft
         self.keyValueType = keyValueType
-        let rows = max(batchSize, maxDraft + 1)
+        let blockRows = max(maxDraft, maxTree) + 1
+        let rows = max(batchSize, blockRows)
         self.batchSize = rows
         var configurations = [core.primary.configuration]
         if let secondary = core.secondary { configurations.append(secondary.configuration) }
         routerQuestion = core.file.manifest.drafting?.router == nil ? nil : RouterQuestion()
-        logitBuffer = try LogitBuffer(configurations: configurations, rows: maxDraft + 1)
+        logitBuffer = try LogitBuffer(configurations: configurations, rows: blockRows)
         core.passes.openSession(rows: rows, contextSize: contextSize)
     }
 
@@ -157,16 +162,17 @@ final class Decoder {
 
     /// Runs the lead model over a block.
     /// - Parameters:
+    ///   - tree: how the tokens continue each other, where they are no chain.
     ///   - isPrompt: whether the tokens are given ones; such passes may wait for others.
     ///   - states: takes the rows' hidden states after the final norm [rows, hidden].
     @discardableResult
     func runLead(
-        _ block: ArraySlice<TokenID>, position: Int, logitRows: Range<Int>, isPrompt: Bool = false,
-        states: AlignedBuffer? = nil, cancellation: CancellationToken?
+        _ block: ArraySlice<TokenID>, position: Int, tree: TreeRows? = nil, logitRows: Range<Int>,
+        isPrompt: Bool = false, states: AlignedBuffer? = nil, cancellation: CancellationToken?
     ) throws(TandemError) -> PassCost {
         guard let cache = lead == .secondary ? secondaryCache : primaryCache else { return PassCost.nothing }
         var request = PassRequest(
-            role: lead, tokens: block, position: position, cache: cache, logitRows: logitRows,
+            role: lead, tokens: block, position: position, cache: cache, tree: tree, logitRows: logitRows,
             logits: logitBuffer, states: states, cancellation: cancellation, isPrompt: isPrompt)
         if lead == .primary, secondaryContent == .derived, let taps {
             if taps.pendingRows + block.count > taps.maxRows {
@@ -181,16 +187,17 @@ final class Decoder {
     /// the taps that are due to it: as late as possible, because many rows cost little more than one.
     @discardableResult
     func runSecondary(
-        _ block: ArraySlice<TokenID>, position: Int, logitRows: Range<Int>, isPrompt: Bool = false,
-        isDraft: Bool = false, question: RouterQuestion? = nil, cancellation: CancellationToken?
+        _ block: ArraySlice<TokenID>, position: Int, tree: TreeRows? = nil, logitRows: Range<Int>,
+        isPrompt: Bool = false, isDraft: Bool = false, question: RouterQuestion? = nil,
+        cancellation: CancellationToken?
     ) throws(TandemError) -> PassCost {
         guard let secondaryCache else { return PassCost.nothing }
         let due = dueTaps
         let cost = try perform(
             PassRequest(
-                role: .secondary, tokens: block, position: position, cache: secondaryCache, due: due,
-                logitRows: logitRows, logits: logitBuffer, cancellation: cancellation, isPrompt: isPrompt,
-                isDraft: isDraft, question: question))
+                role: .secondary, tokens: block, position: position, cache: secondaryCache, tree: tree,
+                due: due, logitRows: logitRows, logits: logitBuffer, cancellation: cancellation,
+                isPrompt: isPrompt, isDraft: isDraft, question: question))
         if due != nil { taps?.pendingRows = 0 }
         return cost
     }
@@ -205,6 +212,11 @@ final class Decoder {
     private var dueTaps: DueTaps? {
         guard secondaryContent == .derived, let taps, taps.pendingRows > 0 else { return nil }
         return DueTaps(taps: taps, rows: taps.pendingRows, position: tokens.count - taps.pendingRows)
+    }
+
+    /// Of the rows of the lead's last pass, keeps the taps of those that are about to be committed.
+    func keepTaps(_ rows: [Int]) {
+        if lead == .primary, secondaryContent == .derived { taps?.keep(rows) }
     }
 
     /// Runs a request, as a part of the generation that runs or as one of its own.
@@ -223,6 +235,9 @@ final class Decoder {
     }
 
     // MARK: - One step
+
+    /// Rows of logits that a pass may have.
+    var logitRowCount: Int { logitBuffer.rowCount }
 
     /// Logits of row `row` of the last pass; valid until the next one.
     func logits(row: Int) -> UnsafePointer<Float> {
@@ -250,7 +265,11 @@ final class Decoder {
     struct Step {
         /// Accepted draft tokens, then the pass's own token, unless a grammar ends with the last draft.
         var produced: [TokenID] = []
+        /// The row of logits that each of them came from.
+        var rows: [Int] = []
         var drafted = 0
+        /// Drafts one after the other.
+        var depth = 0
         /// Drafts that were looked up in the text.
         var lookedUp = 0
         var accepted = 0
@@ -260,92 +279,92 @@ final class Decoder {
 
     /// Drafts as many tokens after `newest` as `drafting` wants and `room` allows, runs the lead once and accepts.
     ///
-    /// - Parameter constraint: the grammar after `newest`, where something may follow.
+    /// - Parameters:
+    ///   - races: random numbers for the tokens after `newest`.
+    ///   - constraint: the grammar after `newest`, where something may follow.
     /// - Precondition: `tokens.count + 1 + room <= contextSize`.
     func step(
         newest: TokenID, room: Int, mode: DecodingMode, drafting: inout Drafting, sampler: inout Sampler,
-        generator: inout SeededGenerator, endTokens: Set<TokenID>, constraint: TokenConstraint?,
+        races: TokenRaces, endTokens: Set<TokenID>, constraint: TokenConstraint?,
         cancellation: CancellationToken?
     ) throws(TandemError) -> Step {
         try extendRope(toLength: tokens.count + 1, mode: mode, cancellation: cancellation)
         let room = min(room, ropeRoom(afterLength: tokens.count + 1))
-        let position = tokens.count
-        var drafts = Drafts(history: tokens, constraint: constraint)
-        drafts.history.append(newest)
-        var pass = drafting.policy.begin(room: min(room, maxDraft))
+        var drafts = Drafts(history: tokens, newest: newest, constraint: constraint)
+        let (depth, nodes) = draftRoom(room, drafting: drafting)
+        var pass = drafting.policy.begin(room: depth, nodes: nodes)
         if mode == .speed || mode == .tandem {
             try draft(
-                &drafts, pass: &pass, drafting: &drafting, sampler: &sampler, generator: &generator,
+                &drafts, pass: &pass, drafting: &drafting, sampler: &sampler, races: races,
                 endTokens: endTokens, cancellation: cancellation)
         }
-        let block = drafts.history[position...]
+        let tree = drafts.tree
+        let rows = tree.isChain ? nil : TreeRows(tree)
         let start = monotonicSeconds()
         let cost = try runLead(
-            block, position: position,
-            logitRows: mode == .tandem ? block.count - 1..<block.count : 0..<block.count,
+            tree.tokens[...], position: tokens.count, tree: rows,
+            logitRows: mode == .tandem ? tree.count - 1..<tree.count : 0..<tree.count,
             cancellation: cancellation)
 
         var step = Step()
-        step.drafted = drafts.distributions.count
+        step.drafted = drafts.count
+        step.depth = tree.length - 1
         step.lookedUp = drafts.areLookedUp ? step.drafted : 0
+        var path = Array(0..<tree.count)
         let next: TokenID?
         if mode == .tandem {
-            step.accepted = step.drafted
             step.draftScores = drafts.scores
             next =
                 drafts.constraint?.mustEnd == true
                 ? nil
-                : try distribution(
-                    row: 0, sampler: &sampler, history: drafts.history, constraint: drafts.constraint
-                ).sample(using: &generator)
+                : races[drafts.count].winner(
+                    try distribution(
+                        row: 0, sampler: &sampler, history: drafts.history, constraint: drafts.constraint))
         } else {
-            (step.accepted, next) = try verify(
-                block, drafts: drafts.distributions, position: position, constraint: constraint,
-                sampler: &sampler, generator: &generator)
+            (path, next) = try verify(tree, constraint: constraint, sampler: &sampler, races: races)
         }
-        commit(block.prefix(step.accepted + 1))
-        if case .own(let length) = secondaryContent {
-            secondaryContent = .own(length: min(length, tokens.count))
+        step.accepted = path.count - 1
+        step.rows = path
+        if let (pool, origins) = drafts.grown {
+            drafting.policy.learn(pool, path: path.map { origins[$0] }, next: next)
         }
         drafting.policy.record(
             pass, drafted: step.drafted, accepted: step.accepted, seconds: cost.seconds(since: start),
             marginal: cost.marginal)
         core.passes.count(drafted: step.drafted, accepted: step.accepted)
-        step.produced = Array(block.prefix(step.accepted + 1).dropFirst())
+        settle(path, of: drafts, rows: rows)
+        let kept = path.map { tree.tokens[$0] }
+        commit(kept[...])
+        if case .own(let length) = secondaryContent {
+            secondaryContent = .own(length: min(length, tokens.count))
+        }
+        step.produced = Array(kept.dropFirst())
         if let next { step.produced.append(next) }
         return step
     }
 
-    /// Accepts the longest prefix of the drafts by rejection sampling (greedy: by equality) and draws the next token.
+    /// Draws token after token from the lead's distributions as long as the token drawn was drafted.
     ///
-    /// The produced tokens follow the lead's own distribution exactly (Leviathan et al. 2023, Chen et al. 2023). Under a
-    /// grammar that is the distribution over the tokens it allows at each place; there is no next token where it ends.
+    /// So the text is the lead's own, whatever was drafted. Under a grammar the distributions are over the tokens it allows
+    /// at each place; there is no next token where it ends.
+    /// - Returns: the nodes of the tokens that were drafted, the root first, and the token after them.
     private func verify(
-        _ block: ArraySlice<TokenID>, drafts: [Distribution], position: Int, constraint: TokenConstraint?,
-        sampler: inout Sampler, generator: inout SeededGenerator
-    ) throws(TandemError) -> (accepted: Int, next: TokenID?) {
+        _ tree: TokenTree, constraint: TokenConstraint?, sampler: inout Sampler, races: TokenRaces
+    ) throws(TandemError) -> (path: [Int], next: TokenID?) {
         var constraint = constraint
         var history = tokens
-        history.append(block[position])
-        for (row, proposal) in drafts.enumerated() {
-            let token = block[position + 1 + row]
+        history.append(tree.tokens[0])
+        var path = [0]
+        while true {
+            let node = path[path.count - 1]
             let truth = try distribution(
-                row: row, sampler: &sampler, history: history, constraint: constraint)
-            if case .point(let expected) = truth, case .point = proposal {
-                if expected != token { return (row, expected) }
-            } else {
-                let p = Double(truth.probability(of: token))
-                let q = Double(proposal.probability(of: token))
-                if generator.uniform() * q >= p {
-                    return (row, truth.sampleResidual(minus: proposal, using: &generator))
-                }
-            }
+                row: node, sampler: &sampler, history: history, constraint: constraint)
+            let token = races[path.count - 1].winner(truth)
+            guard let child = tree.child(of: node, token: token) else { return (path, token) }
+            path.append(child)
             history.append(token)
             _ = try constraint?.advance(token)
+            if constraint?.mustEnd == true { return (path, nil) }
         }
-        if constraint?.mustEnd == true { return (drafts.count, nil) }
-        let last = try distribution(
-            row: drafts.count, sampler: &sampler, history: history, constraint: constraint)
-        return (drafts.count, last.sample(using: &generator))
     }
 }

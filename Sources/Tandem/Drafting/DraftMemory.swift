@@ -19,8 +19,8 @@ package final class DraftMemory: Sendable {
         newest.withLock { $0 = policy }
     }
 
-    /// What was learnt with the same limits; `nil` where nothing was.
-    package func recall(limits: ClosedRange<Int>) -> DraftPolicy? {
-        newest.withLock { $0 }.flatMap { $0.limits == limits ? $0 : nil }
+    /// What was learnt by policies like `policy`; `nil` where nothing was.
+    package func recall(like policy: DraftPolicy) -> DraftPolicy? {
+        newest.withLock { $0 }.flatMap { $0.isLike(policy) ? $0 : nil }
     }
 }

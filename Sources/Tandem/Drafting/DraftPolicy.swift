@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Glibc
+package import TandemTokenizer
 
 /// Decides, token by token, whether to draft on, so that expected tokens per second are highest.
 ///
@@ -9,14 +10,18 @@ internal import Glibc
 /// what may follow. With a price too high for any draft the primary decodes alone, and a trial now and then tells when
 /// that changes (tandem.md, "Adaptive block length").
 ///
-/// The chance of a draft comes from the secondary's own distribution before the draft is drawn (a router's estimate or its
-/// largest probability, calibrated by what was accepted before), never from the token drawn: choosing by the token would
-/// change the distribution of the text.
+/// The chance of a draft comes from the secondary's own distribution (a router's estimate or its largest probability,
+/// calibrated by what was accepted before). What is drafted cannot show in the text (``TokenRace``), so decisions may rest
+/// on anything.
 ///
 /// Thread safety: a value.
 package struct DraftPolicy: Sendable {
     /// Fewest and most drafts of a pass.
     package let limits: ClosedRange<Int>
+    /// Most drafts of a pass that are not one chain; 0 = all are chains.
+    package let nodeLimit: Int
+    /// Whether tokens are drawn: chances are others then.
+    package let isSampled: Bool
     package private(set) var costs: PassCosts
     /// What the chances of drafts are told by.
     package enum Evidence: Sendable {
@@ -34,6 +39,12 @@ package struct DraftPolicy: Sendable {
     private var depthKept: [Double]
     private var depthPromised: [Double]
     private var rule = StoppingRule()
+    /// Of trees: what chances their tokens have, when steps of the secondary are worth it, for the most probable node and for
+    /// those beside it, and what the last node of a full tree survives.
+    package var chances = TreeChances()
+    var treeRule = StoppingRule()
+    var sideRule = StoppingRule()
+    var shadow = 0.0
     private var rowsToSolve = 0
     /// Acceptance of looked-up tokens by length of the match.
     private var byMatch: [Int: AcceptanceEstimate]
@@ -63,12 +74,17 @@ package struct DraftPolicy: Sendable {
 
     /// - Parameters:
     ///   - limits: 0 ≤ fewest ≤ most. Equal limits give a fixed block length.
+    ///   - nodes: most drafts of a pass that are not one chain.
+    ///   - isSampled: whether tokens are drawn.
     ///   - costs: what passes cost, measured or fixed.
     ///   - evidence: what ``takes(evidence:in:)`` is told.
     package init(
-        limits: ClosedRange<Int>, costs: PassCosts = PassCosts(), evidence: Evidence = .confidence
+        limits: ClosedRange<Int>, nodes: Int = 0, isSampled: Bool = false, costs: PassCosts = PassCosts(),
+        evidence: Evidence = .confidence
     ) {
         self.limits = limits
+        self.isSampled = isSampled
+        nodeLimit = nodes
         self.costs = costs
         self.evidence = evidence
         byConfidence = (0..<Self.binCount).map { evidence.prior((Double($0) + 0.5) / Double(Self.binCount)) }
@@ -81,24 +97,32 @@ package struct DraftPolicy: Sendable {
     /// Whether every pass drafts the same number.
     package var isFixed: Bool { limits.lowerBound == limits.upperBound }
 
+    /// Whether what was learnt is of use for another policy.
+    package func isLike(_ other: DraftPolicy) -> Bool {
+        limits == other.limits && nodeLimit == other.nodeLimit && isSampled == other.isSampled
+    }
+
     // MARK: - One pass
 
     /// A pass in the making.
     package struct Pass: Sendable {
-        fileprivate let most: Int
-        fileprivate let least: Int
+        let most: Int
+        let least: Int
+        /// Most drafts of a tree; 0 = the drafts are a chain.
+        let nodes: Int
         /// Probability that all drafts so far are kept.
         fileprivate var survival = 1.0
         fileprivate var count = 0
         fileprivate var drafts: [(bin: Int, promised: Double)] = []
-        /// Steps of the secondary, and their time.
+        /// Steps of the secondary, their rows beside the first, and their time.
         fileprivate var steps = 0
+        fileprivate var sideRows = 0
         fileprivate var draftSeconds = 0.0
         fileprivate var matchLength: Int?
     }
 
-    /// Begins a pass with room for `room` drafts.
-    package mutating func begin(room: Int) -> Pass {
+    /// Begins a pass with room for `room` drafts one after the other, and for `nodes` in all where they are no chain.
+    package mutating func begin(room: Int, nodes: Int = 0) -> Pass {
         let most = min(limits.upperBound, max(0, room))
         var least = min(limits.lowerBound, most)
         if least == 0, isTrial {
@@ -106,10 +130,11 @@ package struct DraftPolicy: Sendable {
         }
         if rowsToSolve <= 0, costs.isKnown, !isFixed {
             solve()
+            if nodeLimit > 0 { solveTree() }
             rowsToSolve = Self.solvingInterval
             for bin in seen.indices { seen[bin] *= Self.fading }
         }
-        return Pass(most: most, least: least)
+        return Pass(most: most, least: least, nodes: max(0, min(nodeLimit, nodes)))
     }
 
     /// Tokens per second in the long run; before the first pass that of the primary alone.
@@ -171,7 +196,8 @@ package struct DraftPolicy: Sendable {
             gain += value
             length += 1
         }
-        return gain > rule.value(survival: 1) ? length : 0
+        let other = growsTree(pass) ? treeRule.value(survival: 1) : rule.value(survival: 1)
+        return gain > other ? length : 0
     }
 
     /// Notes that the drafts of `pass` come from `proposal`.
@@ -182,9 +208,10 @@ package struct DraftPolicy: Sendable {
     // MARK: - What happened
 
     /// Adds the time of one step of the secondary.
-    package mutating func recordDraft(seconds: Double, in pass: inout Pass) {
-        costs.recordDraft(seconds: seconds)
+    package mutating func recordDraft(seconds: Double, rows: Int = 1, in pass: inout Pass) {
+        costs.recordDraft(seconds: seconds, rows: rows)
         pass.steps += 1
+        pass.sideRows += rows - 1
         pass.draftSeconds += seconds
     }
 
@@ -202,12 +229,20 @@ package struct DraftPolicy: Sendable {
                 learn(pass.drafts[index], depth: index, kept: kept)
             }
         }
-        let usual = costs.pass(rows: drafted + 1) + Double(pass.steps) * costs.draft
+        let usual =
+            costs.pass(rows: drafted + 1) + Double(pass.steps) * costs.draft
+            + Double(pass.sideRows) * costs.draftMarginal
         let time = costs.isClocked ? seconds + pass.draftSeconds : usual
         tokens = tokens * Self.memory + Double(accepted + 1)
         self.seconds = self.seconds * Self.memory + min(time, 3 * usual)
         pace(pass, drafted: drafted, accepted: accepted)
         rowsToSolve -= drafted + 1
+    }
+
+    /// Learns from a pass with a tree: `path` are the nodes of `pool` that were taken, `next` is what the primary put after
+    /// the last. Call before ``record(_:drafted:accepted:seconds:marginal:)``.
+    package mutating func learn(_ pool: DraftPool, path: [Int], next: TokenID?) {
+        chances.learn(pool, path: path, next: next, weight: isTrial ? Self.trialWeight : 1)
     }
 
     /// Whether the pass under way drafts only to find out.

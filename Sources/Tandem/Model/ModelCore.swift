@@ -23,9 +23,6 @@ final class ModelCore: Sendable {
     /// What generations have learnt about drafting.
     let draftMemory = DraftMemory()
 
-    /// Costs of passes as the sizes of the weights suggest them: the same on every machine.
-    let modelledCosts: PassCosts
-
     /// Where the primary's weights are.
     let memory: ModelMemory
     /// Keeps the bytes of all other weights alive.
@@ -66,7 +63,6 @@ final class ModelCore: Sendable {
         sharedVocabulary = min(
             manifest.primary.vocabularySize,
             manifest.secondary?.vocabularySize ?? manifest.primary.vocabularySize)
-        modelledCosts = Self.modelledCosts(file, isStreamed: plan.residency == .streamed)
         let ropes = primary.ropes + (secondary?.ropes ?? [])
         ropeLimits = Set(ropes.compactMap(\.longAbove)).sorted()
         pool = ComputePool(threadCount: source.threadCount)
@@ -89,29 +85,5 @@ final class ModelCore: Sendable {
         try passes.betweenPasses { () throws(TandemError) in
             try memory.reserveGrammar(bytes, engine: engine)
         }
-    }
-
-    private static func modelledCosts(_ file: TandemFile, isStreamed: Bool) -> PassCosts {
-        let hasDraftHead = file.manifest.drafting?.vocabularySize != nil
-        func bytes(_ role: ModelRole, _ configuration: ModelConfiguration) -> Double {
-            let isReduced = role == .secondary && hasDraftHead
-            var unread: Set<String> = configuration.tiedEmbeddings ? [] : [TensorName.embed(role)]
-            if isReduced {
-                unread.insert(
-                    configuration.tiedEmbeddings ? TensorName.embed(role) : TensorName.head(role))
-            }
-            return file.tensors.reduce(0) { sum, tensor in
-                let counts =
-                    tensor.name.hasPrefix("\(role.rawValue).") && !unread.contains(tensor.name)
-                    || isReduced && tensor.name == TensorName.draftHead
-                return counts ? sum + Double(tensor.dataLength + tensor.scalesLength) : sum
-            }
-        }
-        let primary = max(1, bytes(.primary, file.manifest.primary))
-        let secondary = file.manifest.secondary.map { bytes(.secondary, $0) } ?? 0
-        // Storage is some ten times slower than memory; what fits a cache computes longer than it reads.
-        let pass = isStreamed ? 10 * primary : primary
-        let row = isStreamed ? 0.005 : primary < 32e6 ? 0.25 : 0.05
-        return PassCosts(draftOverPass: secondary / pass, rowOverPass: row)
     }
 }

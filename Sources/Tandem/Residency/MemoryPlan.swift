@@ -56,6 +56,8 @@ public struct MemoryPlan: Sendable, Equatable {
     public let promptRows: Int
     /// Block length γ that the file recommends, or 4; 0 without a secondary.
     public let draftLength: Int
+    /// Drafts of a pass that the plan has room for where they are a tree.
+    public let treeNodes: Int
     /// Bytes of the sessions there is room for, but for the activations.
     let sessionBytes: Int
     /// Rows that passes have room for, of all sessions together, and the bytes of their activations.

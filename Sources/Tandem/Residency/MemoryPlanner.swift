@@ -142,6 +142,8 @@ struct MemoryPlanner {
         var placement = WeightPlacement()
         var contextSize: Int
         var pinned: [Int] = []
+        /// Nodes of a tree of drafts.
+        var treeNodes: Int
     }
 
     private static let smallestContext = 512
@@ -165,22 +167,25 @@ struct MemoryPlanner {
     /// The context asked for, or as much of the models' own as takes an eighth of the budget.
     private func contextSize(budget: Int) -> Int {
         if let asked = contextAsked { return min(asked, contextLimit) }
-        let memory = sessionMemory(contextSize: 256)
+        let memory = sessionMemory(contextSize: 256, treeNodes: fewNodes)
         var perBlock = memory.cache(file.manifest.primary)
         if let secondary = file.manifest.secondary { perBlock += memory.cache(secondary) }
         let blocks = budget / 8 / max(1, perBlock * sessionCount)
         return min(contextLimit, max(Self.smallestContext, blocks * 256))
     }
 
-    private func sessionMemory(contextSize: Int) -> SessionMemory {
+    /// Nodes of a tree of drafts that are asked for, or of one that takes no more room than a chain.
+    private var fewNodes: Int { session.maxTree ?? session.maxDraft }
+
+    private func sessionMemory(contextSize: Int, treeNodes: Int) -> SessionMemory {
         SessionMemory(
-            manifest: file.manifest, contextSize: contextSize, maxDraft: session.maxDraft,
+            manifest: file.manifest, contextSize: contextSize, maxDraft: max(session.maxDraft, treeNodes),
             keyValueType: session.keyValueType, threadCount: threadCount)
     }
 
     /// Nothing streamed.
     private func draft(contextSize: Int) -> Draft {
-        var draft = Draft(contextSize: contextSize)
+        var draft = Draft(contextSize: contextSize, treeNodes: fewNodes)
         draft.placement.blockTables = blockTables
         draft.pinned = Array(layers.indices)
         return draft
@@ -250,7 +255,9 @@ struct MemoryPlanner {
 
         let ring = max(smallest, min(8 * draft.placement.sliceLength, smallest + free / 8))
         free -= ring - smallest
-        let roomiest = try promptRows(contextSize: contextSize, room: free / 8)
+        draft.treeNodes = try treeNodes(contextSize: contextSize, rows: fewRows, room: free / 16)
+        let roomiest = try promptRows(
+            contextSize: contextSize, treeNodes: draft.treeNodes, room: free / 8)
         let rows = rowsAsked ?? roomiest
         let unpinned = try total(draft, ring: ring, rows: rows)
         free = budget - unpinned
@@ -264,9 +271,28 @@ struct MemoryPlanner {
             ring: isStreaming ? ring + max(0, budget - used) & ~(BlockLayout.size - 1) : 0, rows: rows)
     }
 
+    /// The nodes of a tree that are asked for; else the most, by halves, whose rows take at most `room` more than those of a
+    /// chain.
+    private func treeNodes(contextSize: Int, rows: Int, room: Int) throws(TandemError) -> Int {
+        guard session.maxTree == nil, session.maxDraft > 0, file.manifest.secondary != nil else {
+            return fewNodes
+        }
+        func bytes(_ nodes: Int) throws(TandemError) -> Int {
+            let memory = sessionMemory(contextSize: contextSize, treeNodes: nodes)
+            return try memory.total(promptRows: rows) * sessionCount
+                + memory.activations(rows: memory.passRows(promptRows: rows, count: sessionCount))
+        }
+        let few = try bytes(fewNodes)
+        var nodes = Self.mostNodes
+        while nodes > fewNodes, try bytes(nodes) - few > room { nodes /= 2 }
+        return max(nodes, fewNodes)
+    }
+
+    private static let mostNodes = 64
+
     /// The most rows, in steps of 16, whose activations take at most `room` more than the fewest do.
-    private func promptRows(contextSize: Int, room: Int) throws(TandemError) -> Int {
-        let memory = sessionMemory(contextSize: contextSize)
+    private func promptRows(contextSize: Int, treeNodes: Int, room: Int) throws(TandemError) -> Int {
+        let memory = sessionMemory(contextSize: contextSize, treeNodes: treeNodes)
         let few = min(Self.smallestRows, contextSize)
         let most = min(Self.largestRows, contextSize)
         let step = try memory.activations(rows: few + 16) - memory.activations(rows: few)
@@ -342,7 +368,7 @@ struct MemoryPlanner {
         if !program.units.isEmpty {
             items.addStream(program, ring: ring, threadCount: threadCount, isVerifying: isVerifying)
         }
-        let memory = sessionMemory(contextSize: draft.contextSize)
+        let memory = sessionMemory(contextSize: draft.contextSize, treeNodes: draft.treeNodes)
         try items.addSession(memory, rows: rows, count: sessionCount, taken: loaded?.sessions?.taken ?? 0)
         items.addGrammars(loaded?.grammarBytes ?? 0)
         let streamed = draft.placement.streamed.reduce(0) {
@@ -357,7 +383,7 @@ struct MemoryPlanner {
             ringBytes: program.units.isEmpty ? 0 : ring,
             contextSize: draft.contextSize, promptRows: rows,
             draftLength: file.manifest.secondary == nil ? 0 : file.manifest.tandem?.blockLength ?? 4,
-            sessionBytes: items.sessionBytes,
+            treeNodes: draft.treeNodes, sessionBytes: items.sessionBytes,
             passRows: memory.passRows(promptRows: rows, count: sessionCount),
             activationBytes: items.activationBytes, placement: draft.placement)
     }

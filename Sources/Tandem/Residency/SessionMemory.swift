@@ -6,6 +6,7 @@ internal import TandemFormat
 struct SessionMemory {
     let manifest: Manifest
     let contextSize: Int
+    /// Most drafts of a pass, of a tree all its nodes.
     let maxDraft: Int
     let keyValueType: KeyValueType
     let threadCount: Int
@@ -45,12 +46,11 @@ struct SessionMemory {
             + depths * rows * manifest.primary.hiddenSize * 4
     }
 
-    /// Bytes of the sampler's candidates and of the distributions of a block of drafts.
+    /// Bytes of the sampler's candidates and of a distribution.
     var sampling: Int {
         let vocabulary = configurations.reduce(0) { max($0, $1.vocabularySize) }
         let router = manifest.drafting?.router?.inputCount(width: manifest.secondary?.hiddenSize ?? 0) ?? 0
-        return vocabulary * 24 + (manifest.secondary == nil ? 0 : (maxDraft + 1) * vocabulary * 8)
-            + (router == 0 ? 0 : (router + vocabulary) * 4)
+        return vocabulary * 32 + (router == 0 ? 0 : (router + vocabulary) * 4)
     }
 
     /// Bytes of a whole session, but for the activations.

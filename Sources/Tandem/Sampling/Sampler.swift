@@ -13,7 +13,7 @@ package import TandemTokenizer
 package struct Sampler {
     package let parameters: SamplingParameters
     let kernels: tk_kernels
-    private var scratch: [Float] = []
+    var scratch: [Float] = []
     private var candidates: [Candidate] = []
     /// The mask that the last distribution under a grammar needed.
     var appliedMask: TokenMask?
@@ -67,7 +67,7 @@ package struct Sampler {
         return filtered()
     }
 
-    private mutating func applyPenalties(_ history: [TokenID]) {
+    mutating func applyPenalties(_ history: [TokenID]) {
         guard parameters.hasPenalties else { return }
         let window = parameters.repeatLastN < 0 ? history.count : min(parameters.repeatLastN, history.count)
         var counts: [TokenID: Int] = [:]

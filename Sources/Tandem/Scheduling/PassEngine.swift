@@ -124,7 +124,7 @@ final class PassEngine: @unchecked Sendable {
         for (index, request) in requests.enumerated() where !gone.contains(index) {
             batch.append(
                 request: index, rowCount: request.tokens.count, position: request.position,
-                cache: request.cache)
+                cache: request.cache, tree: request.tree)
         }
         try transformer.forward(requests, &batch, observer: observer)
         try checkFile()

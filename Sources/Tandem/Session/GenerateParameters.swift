@@ -15,6 +15,10 @@ public struct GenerateParameters: Sendable, Equatable {
     /// Fewest tokens drafted before a pass; `nil` = 0: drafting stops where it does not pay. Equal to ``draftMax``, every
     /// pass drafts that many (γ).
     public let draftMin: Int?
+    /// Most tokens drafted for a pass where several may stand in one place: the paths of a tree, verified in one pass, of at
+    /// most ``draftMax`` tokens each; as many of them as pay. `nil` = the session's limit, 0 = one chain. A fixed block length
+    /// is a chain.
+    public let draftTree: Int?
     /// Whether to draft also what followed the newest tokens when they occurred before (prompt lookup); `nil` = unless
     /// ``draftMin`` fixes the block length. The text stays exactly the primary's.
     public let promptLookup: Bool?
@@ -40,7 +44,8 @@ public struct GenerateParameters: Sendable, Equatable {
     /// - Throws: ``TandemError/invalidParameter(name:value:allowed:)``.
     public init(
         maxTokens: Int? = nil, mode: DecodingMode? = nil, draftMax: Int? = nil,
-        draftMin: Int? = nil, promptLookup: Bool? = nil, sampling: SamplingParameters = .greedy,
+        draftMin: Int? = nil, draftTree: Int? = nil, promptLookup: Bool? = nil,
+        sampling: SamplingParameters = .greedy,
         stop: [String] = [], ignoreEndTokens: Bool = false, logprobs: Int? = nil,
         grammar: Grammar? = nil, priority: GenerationPriority = .interactive,
         contextOverflow: ContextOverflow = .stop
@@ -55,6 +60,9 @@ public struct GenerateParameters: Sendable, Equatable {
             throw .invalidParameter(
                 name: "draft-min", value: "\(draftMin)", allowed: "in 0 ... \(draftMax ?? 64)")
         }
+        if let draftTree, !(0...64).contains(draftTree) {
+            throw .invalidParameter(name: "draft-tree", value: "\(draftTree)", allowed: "in 0 ... 64")
+        }
         if stop.contains("") {
             throw .invalidParameter(name: "stop", value: "\"\"", allowed: "texts that are not empty")
         }
@@ -68,6 +76,7 @@ public struct GenerateParameters: Sendable, Equatable {
         self.mode = mode
         self.draftMax = draftMax
         self.draftMin = draftMin
+        self.draftTree = draftTree
         self.promptLookup = promptLookup
         self.sampling = sampling
         self.stop = stop

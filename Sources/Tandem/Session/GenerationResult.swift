@@ -71,8 +71,10 @@ public struct GenerationResult: Sendable, Equatable {
     public struct Speculative: Sendable, Equatable {
         /// Passes of the primary during generation, the prompt's excluded.
         public internal(set) var primaryPasses = 0
-        /// Tokens drafted, by the secondary or by prompt lookup.
+        /// Tokens drafted, by the secondary or by prompt lookup; of a tree all its nodes.
         public internal(set) var drafted = 0
+        /// Tokens drafted one after the other: the longest path of each tree.
+        public internal(set) var draftedDepth = 0
         /// Drafted tokens that prompt lookup found.
         public internal(set) var lookedUp = 0
         /// Drafted tokens that were kept.
@@ -85,6 +87,10 @@ public struct GenerationResult: Sendable, Equatable {
 
         /// Share of drafted tokens that were kept.
         public var acceptanceRate: Double { drafted > 0 ? Double(accepted) / Double(drafted) : 0 }
+        /// Drafted tokens one after the other, per primary pass.
+        public var depthPerPass: Double {
+            primaryPasses > 0 ? Double(draftedDepth) / Double(primaryPasses) : 0
+        }
         /// Draft tokens kept per primary pass.
         public var acceptedPerPass: Double {
             primaryPasses > 0 ? Double(accepted) / Double(primaryPasses) : 0

@@ -14,7 +14,6 @@ struct GenerationRun {
     /// Measures produced tokens, where that is asked for.
     private var scorer: TokenScorer?
     private var sampler: Sampler
-    private var generator: SeededGenerator
     private var detokenizer: StreamingDetokenizer?
     private var matcher: StopMatcher
     private var result = GenerationResult()
@@ -41,7 +40,6 @@ struct GenerationRun {
             scorer = unsafe TokenScorer(alternatives: count, kernels: model.core.kernels.table)
             if mode == .tandem { self.drafting.scorer = scorer }
         }
-        generator = SeededGenerator(seed: parameters.sampling.seed)
         tokenizer = model.tokenizer
         detokenizer = tokenizer?.makeDetokenizer(skipSpecialTokens: true)
         matcher = StopMatcher(stops: parameters.stop)
@@ -83,14 +81,19 @@ struct GenerationRun {
         return result
     }
 
+    /// The random numbers of the tokens to come.
+    private var races: TokenRaces {
+        TokenRaces(seed: parameters.sampling.seed, place: result.tokens.count)
+    }
+
     private mutating func produce(_ onDelta: (GenerationDelta) -> Void) throws(TandemError) {
         if constraint?.mustEnd == true {
             result.finishReason = .stop
             return
         }
-        var newest = try decoder.distribution(
-            row: 0, sampler: &sampler, history: decoder.tokens, constraint: constraint
-        ).sample(using: &generator)
+        var newest = races[0].winner(
+            try decoder.distribution(
+                row: 0, sampler: &sampler, history: decoder.tokens, constraint: constraint))
         if try take(newest, score: score(newest, row: 0), onDelta) { return }
         while true {
             if let cancellation, cancellation.isCancelled { throw .cancelled }
@@ -107,17 +110,18 @@ struct GenerationRun {
             constraint?.trim()
             let step = try decoder.step(
                 newest: newest, room: min(room - 1, remaining - 1), mode: mode, drafting: &drafting,
-                sampler: &sampler, generator: &generator, endTokens: endTokens, constraint: constraint,
+                sampler: &sampler, races: races, endTokens: endTokens, constraint: constraint,
                 cancellation: cancellation)
             if mode != .secondary { result.speculative.primaryPasses += 1 }
             result.speculative.drafted += step.drafted
+            result.speculative.draftedDepth += step.depth
             result.speculative.lookedUp += step.lookedUp
             result.speculative.accepted += step.accepted
             for (index, token) in step.produced.enumerated() {
                 let isKeptDraft = index < step.draftScores.count
                 let score =
                     isKeptDraft
-                    ? step.draftScores[index] : score(token, row: mode == .tandem ? 0 : index)
+                    ? step.draftScores[index] : score(token, row: mode == .tandem ? 0 : step.rows[index])
                 if try take(token, score: score, onDelta) { return }
                 newest = token
             }
@@ -137,10 +141,8 @@ struct GenerationRun {
     /// Keeps what was learnt for the session's next generation, and reports it.
     private mutating func noteCosts() {
         let costs = drafting.policy.costs
-        if parameters.sampling.isGreedy {
-            decoder.policy = drafting.policy
-            decoder.core.draftMemory.keep(drafting.policy)
-        }
+        decoder.policy = drafting.policy
+        decoder.core.draftMemory.keep(drafting.policy)
         guard !drafting.policy.isFixed, result.speculative.drafted > 0, costs.base > 0 else { return }
         result.speculative.draftCost = costs.draft / costs.base
         result.speculative.rowCost = costs.marginal / costs.base

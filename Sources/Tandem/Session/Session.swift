@@ -21,6 +21,8 @@ public final class Session: Sendable {
     /// Positions the session can hold.
     public let contextSize: Int
     let options: SessionOptions
+    /// Most drafts of a pass that are not one chain.
+    let treeLimit: Int
     private let decoder: Mutex<DecoderBox>
     private let busy = Atomic<Bool>(false)
     /// What the decoder held when it last rested.
@@ -47,20 +49,24 @@ public final class Session: Sendable {
         }
         contextSize = size
         let rows = min(options.batchSize ?? (isPlanned ? plan.promptRows : 64), size)
-        reservation = try Self.reserve(model, options, contextSize: size, promptRows: rows)
+        let nodes = isPlanned && options.maxDraft > 0 ? plan.treeNodes : options.maxDraft
+        treeLimit = options.maxTree ?? nodes
+        reservation = try Self.reserve(
+            model, options, contextSize: size, promptRows: rows, treeNodes: treeLimit)
         let decoder = try Decoder(
-            core: model.core, contextSize: size, maxDraft: options.maxDraft,
+            core: model.core, contextSize: size, maxDraft: options.maxDraft, maxTree: treeLimit,
             batchSize: rows, keyValueType: options.keyValueType)
         self.decoder = Mutex(DecoderBox(decoder: decoder))
     }
 
     /// The session's share of the model's memory plan.
     private static func reserve(
-        _ model: TandemModel, _ options: SessionOptions, contextSize: Int, promptRows: Int
+        _ model: TandemModel, _ options: SessionOptions, contextSize: Int, promptRows: Int,
+        treeNodes: Int
     ) throws(TandemError) -> SessionLedger.Reservation {
         let ledger = model.core.memory.ledger
         let memory = SessionMemory(
-            manifest: model.manifest, contextSize: contextSize, maxDraft: options.maxDraft,
+            manifest: model.manifest, contextSize: contextSize, maxDraft: max(options.maxDraft, treeNodes),
             keyValueType: options.keyValueType, threadCount: model.threadCount)
         guard ledger.isLimited else { return try ledger.reserve(memory.total(promptRows: promptRows)) }
         // What passes need beyond the activations that the plan has.
@@ -96,6 +102,7 @@ public final class Session: Sendable {
     ) throws(TandemError) -> GenerationResult {
         let mode = try resolveMode(parameters.mode)
         let limits = try resolveDraft(parameters, mode: mode)
+        let nodes = try resolveTree(parameters, limits, mode: mode)
         try check(prompt: tokens, mode: mode)
         if case .shift(let keep) = parameters.contextOverflow, keep > contextSize - 3 {
             throw .invalidParameter(
@@ -107,7 +114,7 @@ public final class Session: Sendable {
             let constraint = try matcher.map { (matcher) throws(TandemError) in try TokenConstraint(matcher) }
             var run = GenerationRun(
                 model: model, decoder: decoder, parameters: parameters, mode: mode,
-                drafting: drafting(limits, parameters, mode: mode, decoder: decoder),
+                drafting: drafting(limits, nodes: nodes, parameters, mode: mode, decoder: decoder),
                 constraint: constraint, cancellation: cancellation)
             return try run.execute(prompt: tokens, onDelta: onDelta)
         }
@@ -198,24 +205,41 @@ public final class Session: Sendable {
         return min(parameters.draftMin ?? 0, most)...most
     }
 
-    /// How a generation drafts. Greedy text does not depend on the drafts, so costs are measured, and what was learnt is
-    /// kept; sampled text does, so there the costs are those of the weights' sizes: the same seed gives the same text.
+    /// Most drafts of a pass that are not one chain.
+    private func resolveTree(
+        _ parameters: GenerateParameters, _ limits: ClosedRange<Int>, mode: DecodingMode
+    ) throws(TandemError) -> Int {
+        if let wanted = parameters.draftTree, wanted > treeLimit {
+            throw .invalidParameter(
+                name: "draft-tree", value: "\(wanted)", allowed: "at most \(treeLimit), the session's limit")
+        }
+        let isFixed = limits.lowerBound == limits.upperBound
+        guard mode == .speed, !isFixed else {
+            if let wanted = parameters.draftTree, wanted > 0, mode == .speed, limits.upperBound > 0 {
+                throw .invalidParameter(
+                    name: "draft-tree", value: "\(wanted)",
+                    allowed: "0 where draft-min equals draft-max: blocks of a fixed length are chains")
+            }
+            return 0
+        }
+        return parameters.draftTree ?? treeLimit
+    }
+
+    /// How a generation drafts. The text does not depend on it, so costs are measured, and what was learnt is kept.
     private func drafting(
-        _ limits: ClosedRange<Int>, _ parameters: GenerateParameters, mode: DecodingMode, decoder: Decoder
+        _ limits: ClosedRange<Int>, nodes: Int, _ parameters: GenerateParameters, mode: DecodingMode,
+        decoder: Decoder
     ) -> Drafting {
         let evidence: DraftPolicy.Evidence =
             model.core.file.manifest.drafting?.router == nil ? .confidence : .estimate
-        let policy: DraftPolicy
-        if !parameters.sampling.isGreedy {
-            policy = DraftPolicy(limits: limits, costs: model.core.modelledCosts, evidence: evidence)
-        } else if let known = decoder.policy, known.limits == limits {
+        let costs = decoder.fixedCosts ?? PassCosts()
+        var policy = DraftPolicy(
+            limits: limits, nodes: nodes, isSampled: !parameters.sampling.isGreedy, costs: costs,
+            evidence: evidence)
+        if let known = decoder.policy, known.isLike(policy) {
             policy = known
-        } else if let costs = decoder.fixedCosts {
-            policy = DraftPolicy(limits: limits, costs: costs, evidence: evidence)
-        } else if let known = model.core.draftMemory.recall(limits: limits) {
+        } else if costs.isClocked, let known = model.core.draftMemory.recall(like: policy) {
             policy = known
-        } else {
-            policy = DraftPolicy(limits: limits, evidence: evidence)
         }
         let isFixed = limits.lowerBound == limits.upperBound
         let wantsLookup = mode == .speed && (parameters.promptLookup ?? !isFixed)
@@ -223,7 +247,7 @@ public final class Session: Sendable {
             policy: policy, lookup: wantsLookup ? PromptLookup() : nil, isStandalone: mode == .tandem)
     }
 
-    /// Lets greedy generations draft by `costs` from now on, so that what they draft does not depend on the clock.
+    /// Lets generations draft by `costs` from now on, so that what they draft does not depend on the clock.
     /// - Throws: ``TandemError/sessionBusy`` while the session generates.
     package func fixDraftCosts(_ costs: PassCosts) throws(TandemError) {
         try exclusively { (decoder) throws(TandemError) in

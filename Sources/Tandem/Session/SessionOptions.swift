@@ -10,13 +10,17 @@ public struct SessionOptions: Sendable, Equatable {
     public let batchSize: Int?
     /// Largest block length γ that ``GenerateParameters/draftMax`` may ask for.
     public let maxDraft: Int
+    /// Most tokens of a tree of drafts that ``GenerateParameters/draftTree`` may ask for, 0 ... 64; 0 = drafts are chains,
+    /// `nil` = as many as `maxDraft`, and where weights are streamed up to 64, as the memory plan has room for.
+    public let maxTree: Int?
     /// Element type of the key/value caches.
     public let keyValueType: KeyValueType
 
     /// Checks and keeps the options.
     /// - Throws: ``TandemError/invalidParameter(name:value:allowed:)``.
     public init(
-        contextSize: Int? = nil, batchSize: Int? = nil, maxDraft: Int = 16, keyValueType: KeyValueType = .f16
+        contextSize: Int? = nil, batchSize: Int? = nil, maxDraft: Int = 16, maxTree: Int? = nil,
+        keyValueType: KeyValueType = .f16
     ) throws(TandemError) {
         if let contextSize, contextSize < 2 {
             throw .invalidParameter(name: "ctx-size", value: "\(contextSize)", allowed: "at least 2")
@@ -27,9 +31,13 @@ public struct SessionOptions: Sendable, Equatable {
         guard (0...64).contains(maxDraft) else {
             throw .invalidParameter(name: "draft-max", value: "\(maxDraft)", allowed: "in 0 ... 64")
         }
+        if let maxTree, !(0...64).contains(maxTree) {
+            throw .invalidParameter(name: "draft-tree", value: "\(maxTree)", allowed: "in 0 ... 64")
+        }
         self.contextSize = contextSize
         self.batchSize = batchSize
         self.maxDraft = maxDraft
+        self.maxTree = maxTree
         self.keyValueType = keyValueType
     }
 
@@ -37,6 +45,7 @@ public struct SessionOptions: Sendable, Equatable {
         contextSize = nil
         batchSize = nil
         maxDraft = 16
+        maxTree = nil
         keyValueType = .f16
     }
 

@@ -52,6 +52,22 @@ struct CacheView {
         }
     }
 
+    /// Copies what one head keeps of a position to another position.
+    func copy(from source: Int, to target: Int, layer: Int, head: Int) {
+        let scales = layout.scaleOffset(target) &- layout.scaleOffset(source)
+        for (plane, inKeys) in [
+            (keys(layer: layer, head: head), true), (values(layer: layer, head: head), false),
+        ] {
+            let codes =
+                layout.codeOffset(target, inKeys: inKeys) &- layout.codeOffset(source, inKeys: inKeys)
+            layout.forEachPiece(ofPosition: source, inKeys: inKeys) { piece in
+                let from = unsafe plane.bytes(of: piece)
+                unsafe (from + (piece.isScale ? scales : codes)).copyMemory(
+                    from: from, byteCount: piece.byteCount)
+            }
+        }
+    }
+
     /// The rows of one of the model's ways of rotating; `nil` for `nil`, no rotation.
     func ropeRows(_ index: Int?) -> RopeRows? {
         guard let index else { return nil }

@@ -12,13 +12,20 @@ struct PassBatch {
         /// Position of the first row.
         let position: Int
         let cache: CacheView
+        /// How the rows continue each other; `nil` = each the one before.
+        let tree: TreeRows?
 
         var rows: Range<Int> { firstRow..<firstRow &+ rowCount }
         /// Positions there are after the last row.
-        var end: Int { position &+ rowCount }
+        var end: Int { position &+ (tree?.length ?? rowCount) }
+
+        /// The position of a row, counted from the first, in its text.
+        func position(ofRow row: Int) -> Int { position &+ (tree?.depths[row] ?? row) }
+        /// Where a row's keys and values stay in the cache.
+        func home(ofRow row: Int) -> Int { position &+ (tree?.homes[row] ?? row) }
     }
 
-    /// Neighbouring rows of one part whose attention is computed together.
+    /// Neighbouring rows of one part whose attention is computed together; all rows of one with a tree.
     struct Block {
         let part: Int
         /// First row, of the batch.
@@ -29,7 +36,8 @@ struct PassBatch {
     private(set) var parts: [Part] = []
     private(set) var blocks: [Block] = []
     private(set) var rowCount = 0
-    private let rowsPerBlock: Int
+    /// Rows whose attention is computed together.
+    let rowsPerBlock: Int
 
     /// - Parameter rowsPerBlock: rows whose attention is computed together.
     init(rowsPerBlock: Int) {
@@ -37,19 +45,22 @@ struct PassBatch {
     }
 
     /// Adds the rows of a request, if there are any.
-    mutating func append(request: Int, rowCount: Int, position: Int, cache: KeyValueCache) {
+    mutating func append(
+        request: Int, rowCount: Int, position: Int, cache: KeyValueCache, tree: TreeRows? = nil
+    ) {
         guard rowCount > 0 else { return }
-        cache.prepareRope(upTo: position + rowCount)
+        cache.prepareRope(upTo: position + (tree?.length ?? rowCount))
         parts.append(
             Part(
                 request: request, firstRow: self.rowCount, rowCount: rowCount, position: position,
-                cache: cache.view))
+                cache: cache.view, tree: tree))
         addBlocks(parts.count - 1)
         self.rowCount += rowCount
     }
 
     private mutating func addBlocks(_ index: Int) {
         let part = parts[index]
+        let rowsPerBlock = part.tree == nil ? rowsPerBlock : part.rowCount
         for row in stride(from: 0, to: part.rowCount, by: rowsPerBlock) {
             blocks.append(
                 Block(

@@ -14,6 +14,8 @@ struct PassRequest {
     let position: Int
     /// Keys and values of the rows go here.
     let cache: KeyValueCache
+    /// How the rows continue each other; `nil` = each the one before.
+    var tree: TreeRows?
     /// Takes the residual stream of the rows, of the primary.
     var taps: TapBuffer?
     /// What the primary has left for the secondary: it goes into the secondary's cache before the rows are run.

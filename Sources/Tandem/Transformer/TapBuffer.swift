@@ -22,6 +22,17 @@ final class TapBuffer {
         buffer = try AlignedBuffer(byteCount: bytes, purpose: "taps")
     }
 
+    /// Keeps only some of the rows that the last pass added, ascending.
+    func keep(_ rows: [Int]) {
+        let base = unsafe buffer.pointer(to: Float.self)
+        for slot in depths.indices {
+            for (place, row) in rows.enumerated() where place != row {
+                let first = unsafe base + (slot &* maxRows &+ pendingRows) &* width
+                unsafe (first + place &* width).update(from: first + row &* width, count: width)
+            }
+        }
+    }
+
     /// Rows [maxRows, width] of the tap at `depth`, or `nil` when nobody reads that depth.
     func rows(atDepth depth: Int) -> UnsafeMutablePointer<Float>? {
         guard let slot = depths.firstIndex(of: depth) else { return nil }

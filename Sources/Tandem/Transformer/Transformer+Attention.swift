@@ -48,14 +48,15 @@ extension Transformer {
             let part = batch.part(ofRow: row)
             let cache = part.cache
             let table = cache.ropeRows(layer.rope)
-            let at = part.position &+ row &- part.firstRow
+            let at = part.position(ofRow: row &- part.firstRow)
+            let home = part.home(ofRow: row &- part.firstRow)
             let key = unsafe workspace.key + row &* keyStride
             let value = unsafe workspace.value + row &* keyStride
             unsafe finishHeads(
                 key, count: keyHeads, bias: layer.key.bias, norm: layer.keyNorm, table: table, position: at)
             if let bias = unsafe layer.value.bias { unsafe kernels.add(value, bias, keyWidth) }
-            unsafe cache.store(key, position: at, layer: index, values: false, kernels: kernels)
-            unsafe cache.store(value, position: at, layer: index, values: true, kernels: kernels)
+            unsafe cache.store(key, position: home, layer: index, values: false, kernels: kernels)
+            unsafe cache.store(value, position: home, layer: index, values: true, kernels: kernels)
             if withQueries {
                 unsafe finishHeads(
                     workspace.query + row &* queryStride, count: configuration.headCount,
@@ -85,49 +86,64 @@ extension Transformer {
     /// Causal attention of every row over all positions up to its own that the layer's window shows.
     ///
     /// One item is one key/value head for as many neighbouring rows of a request as share its loads well; where there are
-    /// fewer of those than threads, for a part of its query heads.
+    /// fewer of those than threads, for a part of its query heads. All rows of a tree are one item: they take turns with the
+    /// positions after the root.
     private func attend(_ layer: LayerWeights, index: Int, _ batch: PassBatch) {
         let configuration = weights.configuration
-        let headSize = configuration.headSize
         let groups = configuration.keyValueHeadCount
         let headsPerGroup = configuration.headCount / groups
-        let scale = configuration.architecture.attentionScale ?? 1 / Float(headSize).squareRoot()
-        let softcap = configuration.architecture.attentionSoftcap ?? 0
-        let window = layer.window
         let pieces = attentionPieces(items: batch.blocks.count &* groups, headsPerGroup: headsPerGroup)
         let attend = { (item: Int, thread: Int) in
             // Neighbouring items go through the same keys and values.
             let (group, rest) = item.quotientAndRemainder(dividingBy: batch.blocks.count &* pieces)
             let block = batch.blocks[rest / pieces]
             let part = batch.parts[block.part]
-            let cache = part.cache
-            let heads = headRange(piece: rest % pieces, of: pieces, headsPerGroup: headsPerGroup)
-            let offset =
-                block.row &* queryStride &+ (group &* headsPerGroup &+ heads.lowerBound) &* headSize
-            let end = part.position &+ block.row &- part.firstRow &+ 1
-            let keys = cache.keys(layer: index, head: group)
-            let values = cache.values(layer: index, head: group)
-            var arguments = unsafe tk_attention(
-                q: UnsafePointer(workspace.query + offset), ldq: headSize, heads: heads.count, hd: headSize,
-                k: UnsafeRawPointer(keys.codes), v: UnsafeRawPointer(values.codes),
-                type: cache.layout.type.kernelType, stride: cache.layout.stride,
-                begin: window > 0 && end > window ? end &- window : 0, end: end, scale: scale,
-                scores: workspace.scores + thread &* workspace.scoresPerThread,
-                out: workspace.attended + offset, ldo: headSize, rows: block.rowCount,
-                qrow: queryStride, orow: queryStride, window: window, softcap: softcap,
-                kscales: UnsafePointer(keys.scaleValues), vscales: UnsafePointer(values.scaleValues))
-            unsafe kernels.attention(&arguments)
+            let piece = rest % pieces
+            let isWhole = part.tree != nil
+            // What a tree moves, it moves for all heads.
+            if isWhole, piece > 0 { return }
+            let head = AttentionHead(
+                layer: layer, index: index, group: group,
+                heads: headRange(piece: piece, of: isWhole ? 1 : pieces, headsPerGroup: headsPerGroup),
+                thread: thread)
+            guard let tree = part.tree else {
+                let first = block.row &- part.firstRow
+                attendRows(head, part, first..<first &+ block.rowCount)
+                return
+            }
+            let size = batch.rowsPerBlock
+            for run in tree.runs {
+                for move in tree.moves[run.moves] {
+                    part.cache.copy(
+                        from: part.position &+ move.home, to: part.position &+ move.depth, layer: index,
+                        head: head.group)
+                }
+                for first in stride(from: run.rows.lowerBound, to: run.rows.upperBound, by: size) {
+                    attendRows(head, part, first..<min(first &+ size, run.rows.upperBound))
+                }
+            }
         }
         let items = batch.blocks.count &* groups &* pieces
+        let window = layer.window
         let visible = batch.parts.reduce(0) { sum, part in
             sum &+ part.rowCount &* (window > 0 ? min(window, part.end) : part.end)
         }
-        let work = visible &* configuration.headCount &* headSize
+        let work = visible &* configuration.headCount &* configuration.headSize
         if work < 64 * 1024 {
             for item in 0..<items { attend(item, 0) }
         } else {
             multiplier.pool.run(items, attend)
         }
+    }
+
+    /// One key/value head of a layer, and who computes it.
+    private struct AttentionHead {
+        let layer: LayerWeights
+        let index: Int
+        let group: Int
+        /// Of the query heads of the group.
+        let heads: Range<Int>
+        let thread: Int
     }
 
     /// Into how many parts the query heads of a key/value head go.
@@ -143,5 +159,32 @@ extension Transformer {
     /// The query heads of one part; all parts are of nearly the same size.
     private func headRange(piece: Int, of pieces: Int, headsPerGroup: Int) -> Range<Int> {
         (piece &* headsPerGroup / pieces)..<((piece &+ 1) &* headsPerGroup / pieces)
+    }
+
+    /// Attention of rows that continue each other, counted from the part's first.
+    private func attendRows(_ head: AttentionHead, _ part: PassBatch.Part, _ rows: Range<Int>) {
+        let configuration = weights.configuration
+        let headSize = configuration.headSize
+        let headsPerGroup = configuration.headCount / configuration.keyValueHeadCount
+        let scale = configuration.architecture.attentionScale ?? 1 / Float(headSize).squareRoot()
+        let softcap = configuration.architecture.attentionSoftcap ?? 0
+        let window = head.layer.window
+        let cache = part.cache
+        let row = part.firstRow &+ rows.lowerBound
+        let offset =
+            row &* queryStride &+ (head.group &* headsPerGroup &+ head.heads.lowerBound) &* headSize
+        let end = part.position(ofRow: rows.lowerBound) &+ 1
+        let keys = cache.keys(layer: head.index, head: head.group)
+        let values = cache.values(layer: head.index, head: head.group)
+        var arguments = unsafe tk_attention(
+            q: UnsafePointer(workspace.query + offset), ldq: headSize, heads: head.heads.count, hd: headSize,
+            k: UnsafeRawPointer(keys.codes), v: UnsafeRawPointer(values.codes),
+            type: cache.layout.type.kernelType, stride: cache.layout.stride,
+            begin: window > 0 && end > window ? end &- window : 0, end: end, scale: scale,
+            scores: workspace.scores + head.thread &* workspace.scoresPerThread,
+            out: workspace.attended + offset, ldo: headSize, rows: rows.count,
+            qrow: queryStride, orow: queryStride, window: window, softcap: softcap,
+            kscales: UnsafePointer(keys.scaleValues), vscales: UnsafePointer(values.scaleValues))
+        unsafe kernels.attention(&arguments)
     }
 }

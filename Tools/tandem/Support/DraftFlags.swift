@@ -12,6 +12,15 @@ struct DraftFlags: ParsableArguments {
     @Option(help: "Fewest tokens drafted before a pass; equal to --draft-max, every pass drafts that many.")
     var draftMin: Int?
 
+    @Option(
+        help:
+            """
+            Most tokens drafted before a pass where several may stand in one place, 0...64: paths of a tree of at most \
+            --draft-max tokens each, as many of them as pay; 0 = one chain (default: as many as --draft-max, up to 64 where \
+            weights are streamed).
+            """)
+    var draftTree: Int?
+
     @Flag(help: "Draft nothing: the same as --draft-max 0.")
     var noDraft = false
 
@@ -30,5 +39,6 @@ struct DraftFlags: ParsableArguments {
 
     func validate() throws {
         if noDraft && (draftMax ?? 0) > 0 { throw ValidationError("--no-draft contradicts --draft-max") }
+        if noDraft && (draftTree ?? 0) > 0 { throw ValidationError("--no-draft contradicts --draft-tree") }
     }
 }

@@ -56,7 +56,7 @@ struct GenerationFlags: ParsableArguments {
     func parameters(seed: UInt64) throws -> GenerateParameters {
         try GenerateParameters(
             maxTokens: predict < 0 ? nil : predict, mode: decode, draftMax: drafting.most,
-            draftMin: drafting.draftMin, promptLookup: drafting.lookup,
+            draftMin: drafting.draftMin, draftTree: drafting.draftTree, promptLookup: drafting.lookup,
             sampling: try sampling.parameters(seed: seed), stop: stop, ignoreEndTokens: ignoreEos,
             grammar: try form.value(),
             // The beginning token always stays.
@@ -66,7 +66,7 @@ struct GenerationFlags: ParsableArguments {
     func sessionOptions() throws -> SessionOptions {
         try SessionOptions(
             contextSize: ctxSize == 0 ? nil : ctxSize, maxDraft: drafting.limit,
-            keyValueType: try cache.type())
+            maxTree: drafting.draftTree, keyValueType: try cache.type())
     }
 
     /// - Parameter session: what a memory budget leaves room for.
