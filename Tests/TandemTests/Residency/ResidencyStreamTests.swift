@@ -101,9 +101,13 @@ import Testing
             let expected = try mapped.makeSession().generate(tokens: prompt, parameters: parameters)
             let actual = try session.generate(tokens: prompt, parameters: parameters)
             #expect(actual.tokens == expected.tokens, "\(mode)")
-            // A secondary alone streams nothing, but reading ahead for the pass before may go on.
+            // A secondary alone streams nothing, but reading ahead for the pass before may go on: about a ring, in whole
+            // blocks of the storage.
             let streamedBytes = actual.streaming.bytesStreamed
-            #expect(mode == .secondary ? streamedBytes <= streamed.memoryPlan.ringBytes : streamedBytes > 0)
+            let ringBytes = streamed.memoryPlan.ringBytes
+            #expect(
+                mode == .secondary ? streamedBytes < 2 * ringBytes : streamedBytes > 0,
+                "\(mode): \(streamedBytes) bytes, ring of \(ringBytes)")
             #expect(expected.streaming.bytesStreamed == 0)
         }
     }
