@@ -18,8 +18,16 @@ extension DraftPolicy {
     /// tree that is not full has room for nodes that are worth less.
     private static let shadowShare = 0.6
 
-    /// Whether a pass may have a tree.
-    package func growsTree(_ pass: Pass) -> Bool { pass.nodes > 0 && pass.most > 0 && !isFixed }
+    /// Greatest costs, of a step of the secondary and of a row of the primary over a pass of one row, with which a tree gains
+    /// more than a chain. With dearer ones the best tree is nearly a chain, and growing it takes longer than it gains.
+    private static let dearestDraft = 0.1
+    private static let dearestRow = 0.04
+
+    /// Whether a pass should have a tree, not a chain.
+    package func growsTree(_ pass: Pass) -> Bool {
+        pass.nodes > 0 && pass.most > 0 && !isFixed && costs.draft <= costs.base * Self.dearestDraft
+            && costs.marginal <= costs.base * Self.dearestRow
+    }
 
     /// The nodes of `pool` that the secondary should run over in its next step; none where no step is worth it.
     /// - Parameter room: nodes at most.

@@ -117,6 +117,21 @@ private struct TreeScene {
         #expect(outcomes[2].rate > 1.5, "the primary alone makes 1")
     }
 
+    @Test("trees where steps and rows cost little beside a pass, else chains")
+    func choice() {
+        func growsTree(draft: Double, row: Double, limits: ClosedRange<Int> = 0...16, room: Int = 9) -> Bool {
+            var policy = DraftPolicy(
+                limits: limits, nodes: 16, costs: PassCosts(draftOverPass: draft, rowOverPass: row))
+            return policy.growsTree(policy.begin(room: room, nodes: 12))
+        }
+        #expect(growsTree(draft: 0, row: 0))
+        #expect(growsTree(draft: 0.02, row: 0.005))
+        #expect(!growsTree(draft: 0.2, row: 0.005))
+        #expect(!growsTree(draft: 0.02, row: 0.1))
+        #expect(!growsTree(draft: 0, row: 0, limits: 5...5))
+        #expect(!growsTree(draft: 0, row: 0, room: 0))
+    }
+
     @Test("where nothing pays, next to nothing is drafted")
     func hopeless() {
         let found = outcome(TreeScene(marginal: 0.6, draft: 0.9, draftRow: 0.3), nodes: 16)
