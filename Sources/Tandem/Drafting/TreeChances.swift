@@ -86,7 +86,7 @@ package struct TreeChances: Sendable {
     /// Chances of best tokens with the share of drafts that had each lately.
     package var spectrum: [(chance: Double, share: Double)] {
         let total = seen.reduce(0, +)
-        return zip(taken, seen).map { (chance: $0.share, share: $1 / total) }
+        return zip(taken, seen).lazy.filter { $1 > 0 }.map { (chance: $0.share, share: $1 / total) }
     }
 
     /// Lets the spectrum forget.
