@@ -31,6 +31,24 @@ final class ThreadLock: @unchecked Sendable {
     }
 }
 
+/// A value that one thread at a time looks at. Like the standard library's `Mutex`, with a lock that sanitizers understand.
+///
+/// Thread safety: any thread.
+final class Guarded<Value>: @unchecked Sendable {
+    private let lock = ThreadLock()
+    private var value: Value
+
+    init(_ value: Value) {
+        self.value = value
+    }
+
+    func withLock<R, E: Error>(_ body: (inout Value) throws(E) -> R) throws(E) -> R {
+        lock.lock()
+        defer { lock.unlock() }
+        return try body(&value)
+    }
+}
+
 /// Something that threads wait for while they hold a ``ThreadLock``. They may wake for no reason.
 ///
 /// Thread safety: any thread; a wait needs the lock.

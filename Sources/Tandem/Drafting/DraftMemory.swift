@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
-
 /// What the generations of a model have learnt about drafting, for sessions that have learnt nothing yet.
 ///
 /// Costs and chances are the model's and the machine's more than a text's: a new session that begins with what the others
@@ -9,7 +7,7 @@ internal import Synchronization
 ///
 /// Thread safety: any thread.
 package final class DraftMemory: Sendable {
-    private let newest = Mutex<DraftPolicy?>(nil)
+    private let newest = Guarded<DraftPolicy?>(nil)
 
     package init() {}
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
 internal import TandemGrammar
 internal import TandemTokenizer
 
@@ -33,7 +32,7 @@ final class ModelGrammars: Sendable {
         let matcher: GrammarMatcher
     }
 
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     /// A matcher for one generation; to be given back.
     /// - Parameter endTokens: those that may end the generation.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
 internal import TandemFormat
 
 /// Where a loaded model's weights are, and how that changes while it runs.
@@ -26,7 +25,7 @@ final class ModelMemory: Sendable {
         var roomyLooks = 0
     }
 
-    private let state: Mutex<State>
+    private let state: Guarded<State>
     private let source: ModelSource
     let ledger: SessionLedger
 
@@ -36,7 +35,7 @@ final class ModelMemory: Sendable {
     init(source: ModelSource, plan: MemoryPlan, residency: ModelResidency?) {
         self.source = source
         ledger = SessionLedger(capacity: residency == nil ? nil : plan.sessionBytes)
-        state = Mutex(
+        state = Guarded(
             State(
                 plan: plan, residency: residency, budget: source.options.memory,
                 nextLook: monotonicSeconds() + source.probe.interval))

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
-
 /// What the sessions of a model have taken of the memory its plan left for them.
 ///
 /// Thread safety: any thread.
@@ -26,11 +24,11 @@ final class SessionLedger: Sendable {
         var taken = 0
     }
 
-    private let state: Mutex<State>
+    private let state: Guarded<State>
 
     /// - Parameter capacity: `nil` = no limit.
     init(capacity: Int?) {
-        state = Mutex(State(capacity: capacity))
+        state = Guarded(State(capacity: capacity))
     }
 
     /// Whether sessions have to fit.

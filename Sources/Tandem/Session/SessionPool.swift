@@ -24,7 +24,7 @@ public final class SessionPool: Sendable {
     public let options: SessionOptions
     /// Sessions there may be at a time.
     public let count: Int
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     /// A shorter beginning is run again rather than copied.
     fileprivate static let worthForking = 16
