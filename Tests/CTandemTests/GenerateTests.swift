@@ -5,18 +5,13 @@ import Foundation
 import Tandem
 import Testing
 
-@Suite struct GenerateTests {
-    private let model: OpaquePointer
-    private let session: OpaquePointer
+@Suite struct GenerateTests: SessionSuite {
+    let model: OpaquePointer
+    let session: OpaquePointer
 
     init() throws {
         model = try loadModel()
         session = try makeSession(model)
-    }
-
-    private func freeAll() {
-        #expect(tandem_session_free(session) == TANDEM_OK)
-        #expect(tandem_model_free(model) == TANDEM_OK)
     }
 
     @Test(arguments: [TANDEM_MODE_DEFAULT, TANDEM_MODE_TANDEM, TANDEM_MODE_PRIMARY, TANDEM_MODE_SECONDARY])

@@ -4,18 +4,13 @@ import CTandemHeader
 import Foundation
 import Testing
 
-@Suite struct SessionStateTests {
-    private let model: OpaquePointer
-    private let session: OpaquePointer
+@Suite struct SessionStateTests: SessionSuite {
+    let model: OpaquePointer
+    let session: OpaquePointer
 
     init() throws {
         model = try loadModel()
         session = try makeSession(model)
-    }
-
-    private func freeAll() {
-        #expect(tandem_session_free(session) == TANDEM_OK)
-        #expect(tandem_model_free(model) == TANDEM_OK)
     }
 
     private func tokens(_ session: OpaquePointer?) -> [Int32] {

@@ -35,6 +35,19 @@ func makeSession(_ model: OpaquePointer?, contextSize: Int32 = 0) throws -> Opaq
     return try #require(session)
 }
 
+/// A suite whose tests have a model and a session each, and free them.
+protocol SessionSuite {
+    var model: OpaquePointer { get }
+    var session: OpaquePointer { get }
+}
+
+extension SessionSuite {
+    func freeAll() {
+        #expect(tandem_session_free(session) == TANDEM_OK)
+        #expect(tandem_model_free(model) == TANDEM_OK)
+    }
+}
+
 func generateOptions(maxTokens: Int32) -> tandem_generate_options {
     var options = tandem_generate_options()
     options.size = MemoryLayout<tandem_generate_options>.size
