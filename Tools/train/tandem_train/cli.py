@@ -10,7 +10,7 @@ import argparse
 import sys
 
 from . import __version__
-from .commands import card, inspect, prepare, results, router, slice, training
+from .commands import card, inspect, prepare, results, router, sample, slice, training
 from .errors import TrainError
 
 
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (prepare, training, slice, router, results, card, inspect):
+    for module in (prepare, training, slice, sample, router, results, card, inspect):
         module.register(commands)
     return top
 

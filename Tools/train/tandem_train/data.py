@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,6 +77,26 @@ class Corpus:
         if array.size != self.index["sources"][source]["tokens"]:
             raise TrainError(f"{source}.bin holds {array.size} tokens, its index says otherwise: prepare it again")
         return array
+
+    def add(self, source: str, file: Path, entry: dict) -> None:
+        """Makes ``file`` the tokens of ``source``, replacing any of that name; ``entry`` describes it in the index, ``tokens``
+        and all. A reader sees the folder with the source or without it."""
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)  # several commands may add to one folder
+            self.index = json.loads((self.folder / "index.json").read_text())
+            self.index["sources"].pop(source, None)
+            self._write_index()
+            os.replace(file, self.folder / f"{source}.bin")
+            self.index["sources"][source] = entry
+            self._write_index()
+        finally:
+            os.close(folder)
+
+    def _write_index(self) -> None:
+        temporary = self.folder / f".index.json.{os.getpid()}.tmp"
+        temporary.write_text(json.dumps(self.index, indent=2) + "\n")
+        os.replace(temporary, self.folder / "index.json")
 
     def check_vocabulary(self, tokenizer: Tokenizer) -> None:
         """Raises ``TrainError`` when the corpus was tokenised with another tokenizer."""

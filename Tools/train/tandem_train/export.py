@@ -43,8 +43,13 @@ def training_bundle(state: dict, ship: list[str] | None = None) -> Bundle:
     baselines = {
         name: _restore(LlamaLM(config), modules[name]["secondary"]) for name in names if name in ("distilled", "alone") and name in modules
     }
-    plan = state["plan"]
-    provenance = {
+    return Bundle(primary, secondary, projections, meta["gamma"], baselines, provenance(state))
+
+
+def provenance(state: dict) -> dict:
+    """How a training checkpoint came about, for ``tandem.json``; ``from_run`` tells the same of the run that it began with."""
+    meta, plan = state["meta"], state["plan"]
+    content = {
         "trainer": f"tandem_train {__version__}",
         "torch": torch.__version__.split("+")[0],
         "seed": plan["seed"],
@@ -58,7 +63,7 @@ def training_bundle(state: dict, ship: list[str] | None = None) -> Bundle:
         "gamma_power": meta["gamma_power"],
         "data": plan["mix"],
     }
-    return Bundle(primary, secondary, projections, meta["gamma"], baselines, provenance)
+    return content | ({"from_run": meta["from_run"]} if "from_run" in meta else {})
 
 
 def branch(state: dict, name: str, primary: ModelConfig) -> tuple[LlamaLM, Projections]:

@@ -120,6 +120,17 @@ class TandemTraining:
         self._alone = torch.compile(self._alone_loss, dynamic=False) if compiled else self._alone_loss
         self._tandem = torch.compile(self._tandem_loss, dynamic=False) if compiled else self._tandem_loss
 
+    def adopt(self, modules: dict[str, dict[str, dict]]) -> None:
+        """Gives every branch the weights of the branch of its name in ``modules`` (branch to module to state dict)."""
+        for name, parts in self.branches.items():
+            if name not in modules:
+                raise TrainError(f"the earlier run has no branch {name}, only {', '.join(modules)}: choose --branches from these")
+            for part, module in parts.items():
+                try:
+                    module.load_state_dict(modules[name][part])
+                except RuntimeError as error:
+                    raise TrainError(f"the earlier run's {part} of branch {name} has another shape: was its primary another?") from error
+
     def losses(self, batch: Tensor, step: int, steps: int) -> dict[str, Tensor]:
         """One loss per branch on windows ``[B, T + 1]``."""
         tokens, following = batch[:, :-1].contiguous(), batch[:, 1:].contiguous()

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from .. import export
+from .. import checkpoint, export
 from ..bundle import read_projections
 from ..config import ModelConfig
 from ..data import Corpus, Sampler
@@ -55,7 +55,10 @@ def register(commands: argparse._SubParsersAction) -> None:
         "Under torchrun the batch is divided over the processes.",
     )
     two.add_argument("--primary", type=Path, required=True, help="Hugging Face model directory (Llama family)")
-    two.add_argument("--secondary", type=Path, required=True, help="Hugging Face model directory with the same tokenizer")
+    begin = two.add_mutually_exclusive_group(required=True)
+    begin.add_argument("--secondary", type=Path, help="Hugging Face model directory with the same tokenizer")
+    begin.add_argument("--from-run", type=Path, metavar="RUN", help="working folder of an earlier `train` over the same primary: every "
+                       "branch begins with its own weights there, as for a second course on other texts")
     two.add_argument("--tokenizer", type=Path, help="folder with tokenizer.json (default: the primary's)")
     two.add_argument("--layer-map", help="taps, one per secondary layer: primary layers applied, as in 3,6 (default: spread evenly)")
     two.add_argument("--branches", nargs="+", default=list(DEFAULT_BRANCHES), metavar="NAME",
@@ -113,30 +116,45 @@ def _pretrain(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     runtime, plan, corpus = start_runtime(options), make_plan(options), Corpus(options.data)
-    primary, secondary = load_model(options.primary), load_model(options.secondary)
+    primary = load_model(options.primary)
+    earlier = _earlier(options.from_run) if options.from_run else None
+    secondary = LlamaLM(ModelConfig(**earlier["meta"]["secondary"])) if earlier else load_model(options.secondary)
     check_pair(primary.config, secondary.config)
     source = options.tokenizer or options.primary
     corpus.check_vocabulary(load_tokenizer(source))
-    _same_tokenizer(source, options.secondary)
+    if not earlier:
+        _same_tokenizer(source, options.secondary)
     longest = min(primary.config.max_positions, secondary.config.max_positions)
     if max(plan.length, plan.final_length) > longest:
         raise TrainError(f"windows of {max(plan.length, plan.final_length)} tokens exceed the models' context of {longest}")
-    layer_map = _layer_map(options.layer_map, primary, secondary)
-    fresh = not (options.out / "training.pt").is_file()
+    layer_map = earlier["meta"]["layer_map"] if earlier else _layer_map(options.layer_map, primary, secondary)
+    fresh = not earlier and not (options.out / "training.pt").is_file()
     start = _projection_start(options, primary, secondary, layer_map, corpus, plan, runtime) if fresh else None
     task = TandemTraining(
         primary, secondary, layer_map, runtime, branches=options.branches, stage_one=options.stage_one,
         gamma_max=options.gamma_max, gamma_power=options.gamma_power, seed=options.seed, start=start, loss=options.loss, compiled=options.compile,
     )
+    if earlier:
+        task.adopt(earlier["modules"])
     meta = {
         "kind": "train", "product": "checkpoint", "primary": str(options.primary), "tokenizer": str(source),
         "secondary": secondary.config.to_dict(), "layer_map": layer_map, "gamma": options.gamma, "ship": options.ship,
-        "projection_start": Path(options.projection_start).name, "stage_one": options.stage_one, "loss": options.loss,
+        "projection_start": "from-run" if earlier else Path(options.projection_start).name, "stage_one": options.stage_one, "loss": options.loss,
         "gamma_max": options.gamma_max, "gamma_power": options.gamma_power,
     }
+    if earlier:
+        meta["from_run"] = export.provenance(earlier)
     loop = Loop(task, plan, corpus, options.out, runtime, meta)
     _start(loop)
     _finish(loop, "Tandem and baselines")
+
+
+def _earlier(run: Path) -> dict:
+    """The training checkpoint that the branches begin with. Raises ``TrainError`` when it is of another kind."""
+    state = checkpoint.read(run / "training.pt")
+    if state["meta"]["kind"] != "train":
+        raise TrainError(f"--from-run {run}: not a working folder of `train`")
+    return state
 
 
 def _projection_start(
