@@ -35,7 +35,9 @@ private struct Scene {
             let seconds = base + marginal * Double(chances.count)
             time += seconds
             made += accepted + 1
-            policy.record(pass, drafted: chances.count, accepted: accepted, seconds: seconds)
+            policy.record(
+                pass, drafted: chances.count, accepted: accepted,
+                PassMeasure(rows: chances.count + 1, seconds: seconds))
         }
         return Double(made) / time
     }
@@ -110,7 +112,7 @@ private struct Scene {
                 count += 1
             }
             #expect(count == 3)
-            policy.record(pass, drafted: 3, accepted: 0, seconds: 1)
+            policy.record(pass, drafted: 3, accepted: 0, PassMeasure(rows: 4, seconds: 1))
         }
         var pass = policy.begin(room: 1)
         #expect(policy.wantsStep(pass))
@@ -133,7 +135,7 @@ private struct Scene {
                 }
                 policy.record(
                     pass, drafted: count, accepted: min(count, Int(generator.uniform() * 4)),
-                    seconds: 3 * slow)
+                    PassMeasure(rows: count + 1, seconds: 3 * slow))
                 return count
             }
         }
@@ -147,13 +149,13 @@ private struct Scene {
         #expect(!costs.isKnown)
         for pass in 0..<60 {
             let rows = 1 + pass % 5
-            costs.recordPass(rows: rows, seconds: 2 + 0.3 * Double(rows - 1))
+            costs.recordPass(PassMeasure(rows: rows, seconds: 2 + 0.3 * Double(rows - 1)))
             costs.recordDraft(seconds: 0.25)
         }
         #expect(abs(costs.base - 2) < 0.05)
         #expect(abs(costs.marginal - 0.3) < 0.03)
         #expect(abs(costs.draft - 0.25) < 1e-9)
-        costs.recordPass(rows: 1, seconds: 500)
+        costs.recordPass(PassMeasure(rows: 1, seconds: 500))
         costs.recordDraft(seconds: 500)
         #expect(costs.base < 3)
         #expect(costs.draft < 0.35)
@@ -162,12 +164,53 @@ private struct Scene {
     @Test("Costs: what others know of the price of a row counts until passes of several lengths show it")
     func knownMarginal() {
         var costs = PassCosts()
-        costs.recordPass(rows: 1, seconds: 1, marginal: 0.5)
+        costs.recordPass(PassMeasure(rows: 1, seconds: 1, marginal: 0.5))
         #expect(abs(costs.marginal - 0.5) < 0.01)
         for pass in 0..<60 {
-            costs.recordPass(rows: 1 + pass % 4, seconds: 1 + 0.1 * Double(pass % 4), marginal: 0.5)
+            costs.recordPass(
+                PassMeasure(rows: 1 + pass % 4, seconds: 1 + 0.1 * Double(pass % 4), marginal: 0.5))
         }
         #expect(abs(costs.marginal - 0.1) < 0.02)
+    }
+
+    /// Passes that read 90 % of the weights: 2 s and now and then 3, in which computing 0.05 s + 0.002 s a row is hidden.
+    @Test("Costs: where weights are streamed, storage that varies says nothing of the price of a row")
+    func streaming() {
+        var costs = PassCosts()
+        for pass in 0..<12 {
+            let rows = [20, 180, 90, 200, 40][pass % 5]
+            let computing = 0.05 + 0.002 * Double(rows - 1)
+            let reading = [2.0, 3.0, 2.2][pass % 3]
+            costs.recordPass(
+                PassMeasure(
+                    rows: rows, seconds: reading, wait: reading - computing, streamedShare: 0.9))
+            #expect(costs.isKnown)
+            #expect(costs.marginal < 0.001, "\(pass): \(costs.marginal)")
+            #expect(costs.base > 1.5 && costs.base < 3)
+        }
+        #expect(abs(costs.marginal - 0.0002) < 0.00005)
+        #expect(costs.draft < 0.02, "a sixth of the computing: \(costs.draft)")
+        // Computing takes as long as reading: rows hide behind nothing.
+        var fast = PassCosts()
+        for pass in 0..<30 {
+            let rows = 1 + 10 * (pass % 4)
+            fast.recordPass(
+                PassMeasure(
+                    rows: rows, seconds: 0.051 + 0.002 * Double(rows - 1), wait: 0.001, streamedShare: 0.9))
+        }
+        #expect(fast.marginal > 0.0017)
+    }
+
+    @Test("A prompt's pass tells what passes cost where weights are streamed, and only there")
+    func promptPass() {
+        var policy = DraftPolicy(limits: 0...16, nodes: 64)
+        policy.recordPrompt(PassMeasure(rows: 20, seconds: 0.2))
+        #expect(!policy.costs.isKnown)
+        #expect(policy.expansions(DraftPool(root: 0), policy.begin(room: 16, nodes: 64), room: 64).isEmpty)
+        policy.recordPrompt(PassMeasure(rows: 20, seconds: 2.3, wait: 2.2, streamedShare: 0.9))
+        let pass = policy.begin(room: 16, nodes: 64)
+        #expect(policy.growsTree(pass))
+        #expect(policy.expansions(DraftPool(root: 0), pass, room: 64) == [0])
     }
 
     @Test("What was learnt is kept for others with the same limits")
@@ -179,12 +222,12 @@ private struct Scene {
         #expect(known(DraftPolicy(limits: 0...4)) == nil, "nothing was learnt")
         for (limits, costs) in [(0...4, PassCosts(draftOverPass: 0.1)), (3...3, PassCosts())] {
             var policy = DraftPolicy(limits: limits, costs: costs)
-            policy.record(policy.begin(room: 4), drafted: 0, accepted: 0, seconds: 1)
+            policy.record(policy.begin(room: 4), drafted: 0, accepted: 0, PassMeasure(rows: 1, seconds: 1))
             memory.keep(policy)
             #expect(known(policy) == nil, "fixed costs and fixed lengths teach nothing")
         }
         var policy = DraftPolicy(limits: 0...4, nodes: 8)
-        policy.record(policy.begin(room: 4), drafted: 0, accepted: 0, seconds: 2)
+        policy.record(policy.begin(room: 4), drafted: 0, accepted: 0, PassMeasure(rows: 1, seconds: 2))
         memory.keep(policy)
         #expect(known(DraftPolicy(limits: 0...4, nodes: 8)) == policy.costs.base)
         #expect(known(DraftPolicy(limits: 0...5, nodes: 8)) == nil)

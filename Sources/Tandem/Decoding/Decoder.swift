@@ -34,6 +34,8 @@ final class Decoder {
     var policy: DraftPolicy?
     /// Costs that greedy drafting goes by instead of the clock's.
     var fixedCosts: PassCosts?
+    /// The last pass over tokens of a prompt.
+    var promptPass: PassMeasure?
 
     /// Committed tokens of the lead model.
     var tokens: [TokenID] = []
@@ -111,9 +113,11 @@ final class Decoder {
             let end = min(position + promptRows(lead), prompt.count)
             let block = prompt[position..<end]
             let isLast = end == prompt.count
-            try runLead(
-                block, position: position, logitRows: isLast ? block.count - 1..<block.count : 0..<0,
-                isPrompt: true, cancellation: cancellation)
+            promptPass = try measured(rows: block.count) { () throws(TandemError) in
+                try runLead(
+                    block, position: position, logitRows: isLast ? block.count - 1..<block.count : 0..<0,
+                    isPrompt: true, cancellation: cancellation)
+            }
             core.passes.count(prompt: block.count)
             commit(block)
             position = end
@@ -300,11 +304,12 @@ final class Decoder {
         }
         let tree = drafts.tree
         let rows = tree.isChain ? nil : TreeRows(tree)
-        let start = monotonicSeconds()
-        let cost = try runLead(
-            tree.tokens[...], position: tokens.count, tree: rows,
-            logitRows: mode == .tandem ? tree.count - 1..<tree.count : 0..<tree.count,
-            cancellation: cancellation)
+        let measure = try measured(rows: tree.count) { () throws(TandemError) in
+            try runLead(
+                tree.tokens[...], position: tokens.count, tree: rows,
+                logitRows: mode == .tandem ? tree.count - 1..<tree.count : 0..<tree.count,
+                cancellation: cancellation)
+        }
 
         var step = Step()
         step.drafted = drafts.count
@@ -328,9 +333,7 @@ final class Decoder {
         if let (pool, origins) = drafts.grown {
             drafting.policy.learn(pool, path: path.map { origins[$0] }, next: next)
         }
-        drafting.policy.record(
-            pass, drafted: step.drafted, accepted: step.accepted, seconds: cost.seconds(since: start),
-            marginal: cost.marginal)
+        drafting.policy.record(pass, drafted: step.drafted, accepted: step.accepted, measure)
         core.passes.count(drafted: step.drafted, accepted: step.accepted)
         settle(path, of: drafts, rows: rows)
         let kept = path.map { tree.tokens[$0] }

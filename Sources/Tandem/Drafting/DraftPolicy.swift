@@ -41,7 +41,7 @@ package struct DraftPolicy: Sendable {
     private var rule = StoppingRule()
     /// Of trees: what chances their tokens have, when steps of the secondary are worth it, for the most probable node and for
     /// those beside it, and what the last node of a full tree survives.
-    package var chances = TreeChances()
+    package var chances: TreeChances
     var treeRule = StoppingRule()
     var sideRule = StoppingRule()
     var shadow = 0.0
@@ -84,6 +84,7 @@ package struct DraftPolicy: Sendable {
     ) {
         self.limits = limits
         self.isSampled = isSampled
+        chances = TreeChances(isSampled: isSampled)
         nodeLimit = nodes
         self.costs = costs
         self.evidence = evidence
@@ -215,12 +216,16 @@ package struct DraftPolicy: Sendable {
         pass.draftSeconds += seconds
     }
 
-    /// Adds a finished pass: `accepted` of `drafted` drafts were kept, the primary took `seconds`.
-    /// - Parameter marginal: what one more row of the primary is known to cost.
-    package mutating func record(
-        _ pass: Pass, drafted: Int, accepted: Int, seconds: Double, marginal: Double? = nil
-    ) {
-        costs.recordPass(rows: drafted + 1, seconds: seconds, marginal: marginal)
+    /// Adds a pass over a prompt, of a model whose weights are streamed: what it waited for them, any pass does. So drafting
+    /// pays from the first pass on, and that is one of few where passes are long.
+    package mutating func recordPrompt(_ pass: PassMeasure) {
+        guard pass.wait > 0, pass.streamedShare > 0 else { return }
+        costs.recordPass(pass)
+    }
+
+    /// Adds a finished pass: `accepted` of `drafted` drafts were kept, the primary took what `measure` says.
+    package mutating func record(_ pass: Pass, drafted: Int, accepted: Int, _ measure: PassMeasure) {
+        costs.recordPass(measure)
         for index in 0..<min(accepted + 1, drafted) {
             let kept = index < accepted
             if let length = pass.matchLength {
@@ -232,7 +237,7 @@ package struct DraftPolicy: Sendable {
         let usual =
             costs.pass(rows: drafted + 1) + Double(pass.steps) * costs.draft
             + Double(pass.sideRows) * costs.draftMarginal
-        let time = costs.isClocked ? seconds + pass.draftSeconds : usual
+        let time = costs.isClocked ? measure.seconds + pass.draftSeconds : usual
         tokens = tokens * Self.memory + Double(accepted + 1)
         self.seconds = self.seconds * Self.memory + min(time, 3 * usual)
         pace(pass, drafted: drafted, accepted: accepted)
@@ -240,7 +245,7 @@ package struct DraftPolicy: Sendable {
     }
 
     /// Learns from a pass with a tree: `path` are the nodes of `pool` that were taken, `next` is what the primary put after
-    /// the last. Call before ``record(_:drafted:accepted:seconds:marginal:)``.
+    /// the last. Call before ``record(_:drafted:accepted:_:)``.
     package mutating func learn(_ pool: DraftPool, path: [Int], next: TokenID?) {
         chances.learn(pool, path: path, next: next, weight: isTrial ? Self.trialWeight : 1)
     }

@@ -25,8 +25,9 @@ package struct DraftPool: Sendable {
     package private(set) var isExpanded = [false]
     /// Among the children of its parent, by the secondary; the best has 0.
     package private(set) var ranks = [0]
-    /// By what the chance of each node was known.
-    package private(set) var bins = [0]
+    /// By what the chance of each node was known: how sure the secondary was of it, and a router's estimate.
+    package private(set) var weights = [1.0]
+    package private(set) var estimates: [Double?] = [nil]
 
     package init(root: TokenID) {
         tree = TokenTree(root: root)
@@ -56,7 +57,8 @@ package struct DraftPool: Sendable {
             survival.append(survival[node] * child.chance)
             isExpanded.append(endTokens.contains(child.token))
             ranks.append(rank)
-            bins.append(child.bin)
+            weights.append(child.weight)
+            estimates.append(child.estimate)
         }
     }
 

@@ -5,9 +5,14 @@
 /// A pass over r rows costs `base + marginal · (r − 1)`: a least-squares line through the recent passes, drawn towards a
 /// small marginal cost while all passes had about as many rows. A pass that took far longer than expected (the machine was
 /// busy with something else) counts only as three times the expected one.
+///
+/// Where weights are streamed, a pass is mostly waiting for them, and computing goes on meanwhile. There the line is that of
+/// the computing alone, which storage that is now faster and now slower says nothing of; a row then costs what of its
+/// computing is not hidden by the waiting.
 package struct PassCosts: Sendable {
     private var primary = Line(expectedMarginal: expectedMarginal)
     private var secondary = Line(expectedMarginal: expectedDraftMarginal)
+    private var waiting = Waiting()
     private let isFixed: Bool
     private let fixedDraft: Double
     private let fixedMarginal: Double
@@ -39,13 +44,28 @@ package struct PassCosts: Sendable {
     package var isKnown: Bool { isFixed || primary.isKnown }
 
     /// One more row of a primary pass.
-    package var marginal: Double { isFixed ? fixedMarginal : primary.marginal }
+    package var marginal: Double { isFixed ? fixedMarginal : primary.marginal * (1 - hiddenShare) }
 
     /// A primary pass over one row.
-    package var base: Double { isFixed ? 1 : primary.base }
+    package var base: Double {
+        // What rows hide was waited for on top of the mean.
+        isFixed ? 1 : primary.base + waiting.mean + primary.marginal * hiddenShare * primary.meanRows
+    }
 
-    /// One draft of the secondary. Before the first one: a sixth of a pass.
-    package var draft: Double { isFixed ? fixedDraft : secondary.isKnown ? secondary.base : base / 6 }
+    /// One draft of the secondary. Before the first one: a sixth of a pass's computing.
+    package var draft: Double {
+        isFixed ? fixedDraft : secondary.isKnown ? secondary.base : primary.base / 6
+    }
+
+    /// Share of a row's computing that goes on while weights are waited for anyway.
+    private var hiddenShare: Double {
+        let seconds = primary.mean + waiting.mean
+        guard waiting.mean > 0, seconds > 0 else { return 0 }
+        return waiting.streamedShare * min(1, waiting.mean / (seconds * Self.amplePause))
+    }
+
+    /// Part of a pass that is waiting, from which on rows of usual numbers hide behind it.
+    private static let amplePause = 0.25
 
     /// One more row of a step of the secondary.
     package var draftMarginal: Double {
@@ -59,10 +79,11 @@ package struct PassCosts: Sendable {
     package func draft(rows: Int) -> Double { draft + draftMarginal * Double(rows - 1) }
 
     /// Adds a primary pass.
-    /// - Parameter marginal: what one more row is known to cost, from passes of other lengths that others made.
-    package mutating func recordPass(rows: Int, seconds: Double, marginal: Double? = nil) {
-        guard !isFixed, seconds >= 0, rows > 0 else { return }
-        primary.record(rows: rows, seconds: seconds, marginal: marginal)
+    package mutating func recordPass(_ pass: PassMeasure) {
+        guard !isFixed, pass.seconds >= 0, pass.rows > 0 else { return }
+        let wait = max(0, min(pass.wait, pass.seconds))
+        waiting.record(wait, streamedShare: pass.streamedShare)
+        primary.record(rows: pass.rows, seconds: pass.seconds - wait, marginal: pass.marginal)
     }
 
     /// Adds one step of the secondary.
@@ -73,6 +94,24 @@ package struct PassCosts: Sendable {
 }
 
 extension PassCosts {
+    /// How long passes wait for weights.
+    private struct Waiting: Sendable {
+        private var weight = 0.0
+        private var sum = 0.0
+        private(set) var streamedShare = 0.0
+
+        /// What an old pass keeps of its weight with every new one.
+        private static let memory = 0.8
+
+        var mean: Double { weight > 0 ? sum / weight : 0 }
+
+        mutating func record(_ seconds: Double, streamedShare: Double) {
+            self.streamedShare = max(0, min(streamedShare, 1))
+            weight = weight * Self.memory + 1
+            sum = sum * Self.memory + seconds
+        }
+    }
+
     /// What passes of one model take.
     private struct Line: Sendable {
         // Sums over passes, old ones fading: weights, x = rows − 1, x², seconds, x · seconds.
@@ -95,6 +134,9 @@ extension PassCosts {
         }
 
         var isKnown: Bool { weight > 0 }
+        /// Of recent passes: seconds, and rows after the first.
+        var mean: Double { weight > 0 ? sumY / weight : 0 }
+        var meanRows: Double { weight > 0 ? sumX / weight : 0 }
 
         var marginal: Double {
             guard weight > 0 else { return 0 }

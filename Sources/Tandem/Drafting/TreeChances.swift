@@ -3,59 +3,81 @@
 internal import Glibc
 package import TandemTokenizer
 
-/// How often the tokens that the secondary ranks first, second and so on are what the primary takes, learnt by how sure
-/// the secondary was of each.
+/// How likely the primary is to take each of the tokens that the secondary would put in a place.
+///
+/// The primary chooses much like the secondary, but is surer: of candidates with weights w it takes each about as often as
+/// w^a says beside the others', with one exponent a for all. That exponent is learnt, as what explains best what was taken,
+/// among a few with a little trust in advance in the usual one. So a first pass already knows its chances.
 ///
 /// Thread safety: a value.
 package struct TreeChances: Sendable {
-    /// How often candidates were taken, by bin, and how often each bin was the best candidate's.
-    private var taken: [AcceptanceEstimate] = []
-    private var seen: [Double]
+    /// How well each of ``exponents`` explains what was taken: logarithms of likelihoods, old ones fading.
+    private var evidence: [Double]
+    /// How often none of the candidates was taken.
+    private var missed = AcceptanceEstimate(prior: 0.02, strength: 25)
+    /// How often best candidates were taken by a router's estimate.
+    private var byEstimate: [AcceptanceEstimate]
+    /// How often the chance of best candidates was in each bin.
+    private var seen = [Double](repeating: 1, count: seenBins)
     /// Best tokens taken over those that were promised, by depth: deep drafts know less of the text.
     private var depthKept = [Double](repeating: 0, count: depthClasses)
     private var depthPromised = [Double](repeating: 0, count: depthClasses)
 
-    /// Bins of the best candidates by weight, of the same by a router's estimate, and of the others by weight.
-    private static let bestBins = 0..<12
-    private static let estimateBins = 12..<24
-    private static let otherBins = 24..<33
+    private static let exponents = (0..<13).map { 0.5 + 0.25 * Double($0) }
+    /// What is expected of the exponent before anything was taken, and how sure that is.
+    private static let greedyExponent = 2.1
+    private static let sampledExponent = 1.4
+    private static let exponentSpread = 0.4
+    /// What the evidence keeps of its weight with every new place.
+    private static let memory = 0.995
+    private static let surest = 0.999
+    private static let estimateBins = 12
+    private static let seenBins = 12
     private static let depthClasses = 8
     /// Weight of "as promised" in the depth factors, and what an old draft keeps of its weight.
-    private static let depthPrior = 8.0
+    private static let depthPrior = 16.0
     private static let depthMemory = 0.995
     /// What the counts of bins keep of their weight from one solution of the stopping rule to the next.
     private static let fading = 0.9
 
-    package init() {
-        let count = Double(Self.bestBins.count)
-        for bin in Self.bestBins {
-            taken.append(AcceptanceEstimate(prior: 0.35 + 0.6 * (Double(bin) + 0.5) / count))
+    /// - Parameter isSampled: whether tokens are drawn; weights are others then.
+    package init(isSampled: Bool = false) {
+        let usual = isSampled ? Self.sampledExponent : Self.greedyExponent
+        evidence = Self.exponents.map { -0.5 * pow(($0 - usual) / Self.exponentSpread, 2) }
+        byEstimate = (0..<Self.estimateBins).map { bin in
+            let left = 1 - (Double(bin) + 0.5) / Double(Self.estimateBins)
+            return AcceptanceEstimate(prior: 1 - left * left, strength: 8)
         }
-        for bin in Self.estimateBins.indices {
-            let left = 1 - (Double(bin - Self.estimateBins.lowerBound) + 0.5) / count
-            taken.append(AcceptanceEstimate(prior: 1 - left * left, strength: 8))
-        }
-        // About as probable as the secondary says.
-        for bin in Self.otherBins {
-            taken.append(
-                AcceptanceEstimate(prior: 0.7 * exp2(-Double(bin - Self.otherBins.lowerBound) - 0.5)))
-        }
-        seen = Self.bestBins.map { _ in 1 } + Self.estimateBins.map { _ in 0 }
     }
 
     /// A candidate and what is thought of it.
     package struct Judged: Sendable {
         package let token: TokenID
+        /// How sure the secondary is of it, and where a router was asked about it, its estimate.
+        package let weight: Double
+        package let estimate: Double?
         /// Probability that it is taken after its parent.
         package let chance: Double
-        /// By what that is known.
-        package let bin: Int
 
-        package init(token: TokenID, chance: Double, bin: Int) {
+        package init(token: TokenID, weight: Double, estimate: Double? = nil, chance: Double) {
             self.token = token
+            self.weight = weight
+            self.estimate = estimate
             self.chance = chance
-            self.bin = bin
         }
+    }
+
+    /// The exponent by all that was taken so far.
+    package var exponent: Double {
+        let most = evidence.max() ?? 0
+        var sum = 0.0
+        var weighted = 0.0
+        for (exponent, evidence) in zip(Self.exponents, evidence) {
+            let likelihood = exp(evidence - most)
+            sum += likelihood
+            weighted += likelihood * exponent
+        }
+        return weighted / sum
     }
 
     /// Candidates after a node of depth `depth`, the best first, each with its chance to be taken there.
@@ -63,18 +85,30 @@ package struct TreeChances: Sendable {
     package mutating func judge(_ candidates: [DraftCandidate], depth: Int, estimate: Double? = nil)
         -> [Judged]
     {
-        var left = 0.999
+        guard !candidates.isEmpty else { return [] }
+        var shares = Self.shares(candidates.map(\.weight), exponent: exponent)
+        let taken = 1 - missed.share
+        let promised = estimate.map { byEstimate[Self.estimateBin($0)].share } ?? shares[0] * taken
+        seen[Self.seenBin(promised)] += 1
+        let first = min(promised * depthFactor(depth), Self.surest)
+        // One of them is taken at most.
+        let others = shares[0] < 1 ? max(0, max(taken, first) - first) / (1 - shares[0]) : 0
+        for rank in shares.indices { shares[rank] = rank == 0 ? first : shares[rank] * others }
         return candidates.enumerated().map { rank, candidate in
-            let bin =
-                rank > 0
-                ? Self.otherBin(candidate.weight)
-                : estimate.map(Self.estimateBin) ?? Self.bestBin(candidate.weight)
-            if rank == 0 { seen[bin] += 1 }
-            // One of them is taken at most.
-            let chance = min(taken[bin].share * (rank == 0 ? depthFactor(depth) : 1), left)
-            left -= chance
-            return Judged(token: candidate.token, chance: chance, bin: bin)
+            Judged(
+                token: candidate.token, weight: candidate.weight,
+                estimate: rank == 0 ? estimate : nil, chance: shares[rank])
         }
+    }
+
+    /// Shares of 1 that stand to each other as weights to the power of `exponent`.
+    private static func shares(_ weights: [Double], exponent: Double) -> [Double] {
+        // What is no number says nothing.
+        let first = weights.first ?? 0
+        guard first > 0, first < .infinity else { return weights.map { _ in 1 / Double(weights.count) } }
+        let powers = weights.map { $0 > 0 ? pow(min($0 / first, 1), exponent) : 0 }
+        let sum = powers.reduce(0, +)
+        return powers.map { $0 / sum }
     }
 
     /// How much less (or more) often than promised the best token is taken at a depth.
@@ -86,7 +120,9 @@ package struct TreeChances: Sendable {
     /// Chances of best tokens with the share of drafts that had each lately.
     package var spectrum: [(chance: Double, share: Double)] {
         let total = seen.reduce(0, +)
-        return zip(taken, seen).lazy.filter { $1 > 0 }.map { (chance: $0.share, share: $1 / total) }
+        return seen.enumerated().map { bin, count in
+            (chance: Self.chance(ofBin: bin), share: count / total)
+        }
     }
 
     /// Lets the spectrum forget.
@@ -100,34 +136,42 @@ package struct TreeChances: Sendable {
         for (step, node) in path.enumerated() where pool.isExpanded[node] {
             let isLast = step + 1 == path.count
             guard let token = isLast ? next : pool.tree.tokens[path[step + 1]] else { continue }
-            for child in pool.children(of: node) {
-                let bin = pool.bins[child]
-                let isTaken = pool.tree.tokens[child] == token
-                if pool.ranks[child] == 0 {
-                    let index = min(step, Self.depthClasses - 1)
-                    depthKept[index] = depthKept[index] * Self.depthMemory + (isTaken ? 1 : 0)
-                    depthPromised[index] = depthPromised[index] * Self.depthMemory + taken[bin].share
-                }
-                taken[bin].record(isTaken, weight: weight)
+            let children = pool.children(of: node)
+            guard let best = children.first else { continue }
+            let taken = children.firstIndex { pool.tree.tokens[$0] == token }
+            missed.record(taken == nil, weight: weight)
+            if let taken { learn(children.map { pool.weights[$0] }, taken: taken, weight: weight) }
+            if let estimate = pool.estimates[best] {
+                byEstimate[Self.estimateBin(estimate)].record(taken == 0, weight: weight)
             }
+            let index = min(step, Self.depthClasses - 1)
+            depthKept[index] = depthKept[index] * Self.depthMemory + (taken == 0 ? 1 : 0)
+            depthPromised[index] =
+                depthPromised[index] * Self.depthMemory + pool.survival[best] / pool.survival[node]
+                / depthFactor(step)
         }
     }
 
-    private static func bestBin(_ weight: Double) -> Int { place(weight, in: bestBins) }
-
-    /// Long paths are a matter of chances near 1: there bins are narrower.
-    private static func estimateBin(_ estimate: Double) -> Int {
-        place(1 - max(0, 1 - estimate).squareRoot(), in: estimateBins)
+    private mutating func learn(_ weights: [Double], taken: Int, weight: Int) {
+        for (index, exponent) in Self.exponents.enumerated() {
+            let share = Self.shares(weights, exponent: exponent)[taken]
+            evidence[index] =
+                evidence[index] * Self.memory + Double(weight) * log(max(share, 1e-9))
+        }
     }
 
-    /// What is no number has no place, and counts as the least.
-    private static func place(_ value: Double, in bins: Range<Int>) -> Int {
-        bins.lowerBound + (value > 0 ? min(Int(min(value, 1) * Double(bins.count)), bins.count - 1) : 0)
+    /// Long paths are a matter of chances near 1: there bins are narrower. What is no number counts as the least.
+    private static func estimateBin(_ estimate: Double) -> Int { bin(estimate, of: estimateBins) }
+    private static func seenBin(_ chance: Double) -> Int { bin(chance, of: seenBins) }
+
+    private static func bin(_ value: Double, of count: Int) -> Int {
+        guard value > 0 else { return 0 }
+        let place = 1 - max(0, 1 - value).squareRoot()
+        return min(Int(place * Double(count)), count - 1)
     }
 
-    /// The first is of weights from 1/2 to 1, every other one of half of those before.
-    private static func otherBin(_ weight: Double) -> Int {
-        otherBins.lowerBound
-            + (weight > 0 ? min(max(Int(-log2(weight)), 0), otherBins.count - 1) : otherBins.count - 1)
+    private static func chance(ofBin bin: Int) -> Double {
+        let left = 1 - (Double(bin) + 0.5) / Double(seenBins)
+        return 1 - left * left
     }
 }

@@ -288,7 +288,7 @@ struct MemoryPlanner {
         return max(nodes, fewNodes)
     }
 
-    private static let mostNodes = 64
+    private static let mostNodes = 256
 
     /// The most rows, in steps of 16, whose activations take at most `room` more than the fewest do.
     private func promptRows(contextSize: Int, treeNodes: Int, room: Int) throws(TandemError) -> Int {

@@ -98,10 +98,10 @@ final class PassQueue: @unchecked Sendable {
         if role == .primary {
             totals.primaryPasses += 1
             totals.primaryRows += rows
-            primaryCosts.recordPass(rows: rows, seconds: seconds)
+            primaryCosts.recordPass(PassMeasure(rows: rows, seconds: seconds))
         } else {
             totals.secondaryPasses += 1
-            if rows > 0 { secondaryCosts.recordPass(rows: rows, seconds: seconds) }
+            if rows > 0 { secondaryCosts.recordPass(PassMeasure(rows: rows, seconds: seconds)) }
         }
     }
 

@@ -60,8 +60,8 @@ public struct GenerateParameters: Sendable, Equatable {
             throw .invalidParameter(
                 name: "draft-min", value: "\(draftMin)", allowed: "in 0 ... \(draftMax ?? 64)")
         }
-        if let draftTree, !(0...64).contains(draftTree) {
-            throw .invalidParameter(name: "draft-tree", value: "\(draftTree)", allowed: "in 0 ... 64")
+        if let draftTree, !SessionOptions.treeSizes.contains(draftTree) {
+            throw .invalidParameter(name: "draft-tree", value: "\(draftTree)", allowed: "in 0 ... 512")
         }
         if stop.contains("") {
             throw .invalidParameter(name: "stop", value: "\"\"", allowed: "texts that are not empty")

@@ -61,6 +61,7 @@ struct GenerationRun {
             result.timings.promptTokensRun = ran
             result.usage.cachedPromptTokens = prompt.count - ran
             ended = monotonicSeconds()
+            if let pass = decoder.promptPass { drafting.policy.recordPrompt(pass) }
             if remaining > 0 {
                 try produce(onDelta)
             }

@@ -10,8 +10,8 @@ public struct SessionOptions: Sendable, Equatable {
     public let batchSize: Int?
     /// Largest block length γ that ``GenerateParameters/draftMax`` may ask for.
     public let maxDraft: Int
-    /// Most tokens of a tree of drafts that ``GenerateParameters/draftTree`` may ask for, 0 ... 64; 0 = drafts are chains,
-    /// `nil` = as many as `maxDraft`, and where weights are streamed up to 64, as the memory plan has room for.
+    /// Most tokens of a tree of drafts that ``GenerateParameters/draftTree`` may ask for, 0 ... 512; 0 = drafts are chains,
+    /// `nil` = as many as `maxDraft`, and where weights are streamed as many as the memory plan has room for.
     public let maxTree: Int?
     /// Element type of the key/value caches.
     public let keyValueType: KeyValueType
@@ -31,8 +31,8 @@ public struct SessionOptions: Sendable, Equatable {
         guard (0...64).contains(maxDraft) else {
             throw .invalidParameter(name: "draft-max", value: "\(maxDraft)", allowed: "in 0 ... 64")
         }
-        if let maxTree, !(0...64).contains(maxTree) {
-            throw .invalidParameter(name: "draft-tree", value: "\(maxTree)", allowed: "in 0 ... 64")
+        if let maxTree, !Self.treeSizes.contains(maxTree) {
+            throw .invalidParameter(name: "draft-tree", value: "\(maxTree)", allowed: "in 0 ... 512")
         }
         self.contextSize = contextSize
         self.batchSize = batchSize
@@ -48,6 +48,9 @@ public struct SessionOptions: Sendable, Equatable {
         maxTree = nil
         keyValueType = .f16
     }
+
+    /// Nodes that a tree of drafts may have.
+    static let treeSizes = 0...512
 
     /// The models' own context, f16 caches.
     public static let `default` = SessionOptions()

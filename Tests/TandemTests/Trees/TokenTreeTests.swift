@@ -52,7 +52,7 @@ import Testing
             guard !leaves.isEmpty else { break }
             let node = leaves[random.index(below: leaves.count)]
             let children = (0..<random.index(below: 5)).map { rank in
-                TreeChances.Judged(token: Int32(rank), chance: 0.7 * random.uniform(), bin: 0)
+                TreeChances.Judged(token: Int32(rank), weight: 0.5, chance: 0.7 * random.uniform())
             }
             pool.expand(node, children, endTokens: [4])
         }

@@ -20,7 +20,7 @@ import Testing
             let session = try fixture.load(threads: round % 3 + 1, instructionSet: set).makeSession(
                 options: SessionOptions(batchSize: 32, maxTree: 64, keyValueType: cache))
             let prompt = fixture.tokens([1, 17, 6, 30][round % 4], seed: UInt64(round))
-            for count in [1, 4, 13, 40] {
+            for count in [1, 4, 13, 40, 60] {
                 let tree = random.tree(count, vocabulary: recipe.sharedVocabulary)
                 let whole = try session.treeLogits(after: prompt, tree: tree)
                 #expect(whole.primary.count == tree.count)

@@ -35,7 +35,7 @@ import Testing
                 tokens: prompt,
                 parameters: GenerateParameters(maxTokens: 60, mode: .primary, sampling: sampling))
             var passes: [Int: Int] = [:]
-            for (index, nodes) in [1, 2, 3, 5, 8, 16, 33, 64].enumerated() {
+            for (index, nodes) in [1, 2, 3, 5, 8, 33, 64, 200].enumerated() {
                 let sets = availableInstructionSets()
                 let model = try fixture.load(
                     threads: index % 3 + 1, instructionSet: sets[(index + kind) % sets.count])
@@ -228,9 +228,9 @@ import Testing
 
     @Test("parameters are checked")
     func parameters() throws {
-        for wrong in [-1, 65] {
+        for wrong in [-1, 513] {
             let problem = TandemError.invalidParameter(
-                name: "draft-tree", value: "\(wrong)", allowed: "in 0 ... 64")
+                name: "draft-tree", value: "\(wrong)", allowed: "in 0 ... 512")
             #expect(throws: problem) { try GenerateParameters(draftTree: wrong) }
             #expect(throws: problem) { try SessionOptions(maxTree: wrong) }
         }

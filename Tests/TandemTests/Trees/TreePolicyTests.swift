@@ -76,7 +76,9 @@ private struct TreeScene {
             }
             let seconds = base + marginal * Double(tree.count - 1)
             policy.learn(pool, path: path.map { origins[$0] }, next: next)
-            policy.record(pass, drafted: tree.count - 1, accepted: path.count - 1, seconds: seconds)
+            policy.record(
+                pass, drafted: tree.count - 1, accepted: path.count - 1,
+                PassMeasure(rows: tree.count, seconds: seconds))
             outcome.seconds += seconds
             outcome.tokens += path.count
             outcome.passes += 1

@@ -15,8 +15,8 @@ struct DraftFlags: ParsableArguments {
     @Option(
         help:
             """
-            Most tokens drafted before a pass where several may stand in one place, 0...64: paths of a tree of at most \
-            --draft-max tokens each, as many of them as pay; 0 = one chain (default: as many as --draft-max, up to 64 where \
+            Most tokens drafted before a pass where several may stand in one place, 0...512: paths of a tree of at most \
+            --draft-max tokens each, as many of them as pay; 0 = one chain (default: as many as --draft-max, up to 256 where \
             weights are streamed).
             """)
     var draftTree: Int?
