@@ -28,7 +28,7 @@ def train(options: Options) -> Options:
     script = ROOT / "Tools" / "train" / "make-demo"
     if subprocess.run([script, options.corpus, options.work / "train"]).returncode != 0:
         raise Mistake(f"{script.name} failed; the same command goes on where it stopped")
-    return replace(options, checkpoint=options.work / "train" / "tandem" / "checkpoint")
+    return replace(options, checkpoint=options.work / "train" / "drafting" / "checkpoint")
 
 
 def pack(options: Options, engine: Engine, work: Path) -> list[Models]:

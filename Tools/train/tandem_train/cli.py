@@ -19,7 +19,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="tandem_train",
         description="Train, distil, evaluate and export Tandem Transformers. Typical order: tokenizer, prepare, "
-        "pretrain (twice), train, evaluate, export, card. For a pair of Hugging Face models: prepare, train, evaluate, export.",
+        "pretrain (twice), train, sample and train again, evaluate, export, card. For a pair of Hugging Face models: prepare, train, "
+        "evaluate, export.",
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -106,15 +106,19 @@ def test_a_card_holds_measured_figures(work, pair, options, tmp_path, capsys):
     given = ["--data", str(work / "data"), "--sources", "valid", "--gammas", "1,2", "--length", "32", "--dtype", "fp32", "--json"]
     assert main(["evaluate", "--training", str(out), *given]) == 0
     (tmp_path / "evaluation.json").write_text(capsys.readouterr().out)
-    fill = ["card", "--checkpoint", str(out / "checkpoint"), "--evaluation", str(tmp_path / "evaluation.json"),
+    manifest = json.loads((out / "checkpoint" / "tandem.json").read_text())
+    manifest["provenance"]["from_run"] = {"steps": 7}
+    (out / "checkpoint" / "tandem.json").write_text(json.dumps(manifest))
+    (tmp_path / "more.json").write_text(json.dumps({"own": json.loads((tmp_path / "evaluation.json").read_text())["valid"][:1]}))
+    fill = ["card", "--checkpoint", str(out / "checkpoint"), "--evaluation", str(tmp_path / "evaluation.json"), str(tmp_path / "more.json"),
             "--template", str(template), "--out", str(card), "--prompts", "Tom saw", "--set", "WHO=us"]
-    template.write_text("{{STEPS}} {{WHO}}\n{{SHAPES}}\n{{ALL}}\n{{SOURCE:valid}}\n{{COMPARE}}\n{{PASSES}}\n{{SAMPLES}}\n")
+    template.write_text("{{STEPS}} {{WHO}}\n{{SHAPES}}\n{{ALL}}\n{{SOURCE:valid}}\n{{SOURCE:own}}\n{{COMPARE}}\n{{PASSES}}\n{{SAMPLES}}\n")
     assert main(fill) == 0
     text = card.read_text()
     row = next(r for r in json.loads((tmp_path / "evaluation.json").read_text())["valid"] if r["gamma"] == 2)
-    assert text.startswith("3 us\n") and "{{" not in text
+    assert text.startswith("7 and 3 us\n") and text.count("| primary | ") == 4 and "{{" not in text
     assert text.count(f"| tandem, γ = 2 | {row['accuracy']:.2f} | {row['cross_entropy']:.3f} |") == 2
-    assert "taps after 0, 2 primary layers" in text and "| primary alone | 150 | 150 | 150 |" in text and "> **Tom saw**" in text
+    assert "taps after 0, 2 primary layers" in text and "| primary alone | 150 | 150 | 150 | 150 |" in text and "> **Tom saw**" in text
     template.write_text("{{NOTHING}}")
     assert main(fill) == 2
     assert "no value for {{NOTHING}}" in capsys.readouterr().err

@@ -26,7 +26,8 @@ def register(commands: argparse._SubParsersAction) -> None:
         "(from `evaluate --json`), PASSES (primary passes of greedy SPEED), SAMPLES (from the primary), and --set NAME=TEXT.",
     )
     one.add_argument("--checkpoint", type=Path, required=True, help="tandem checkpoint directory")
-    one.add_argument("--evaluation", type=Path, required=True, help="what `evaluate --json` printed")
+    one.add_argument("--evaluation", type=Path, required=True, nargs="+", metavar="FILE",
+                     help="what `evaluate --json` printed; further files add sources for SOURCE:name")
     one.add_argument("--template", type=Path, required=True)
     one.add_argument("--out", type=Path, required=True, help="Markdown file to write")
     one.add_argument("--prompts", nargs="+", default=_PROMPTS, metavar="TEXT", help="for PASSES and SAMPLES")
@@ -36,20 +37,32 @@ def register(commands: argparse._SubParsersAction) -> None:
     one.set_defaults(run=_card)
 
 
+def _evaluation(file: Path) -> dict[str, list[dict]]:
+    try:
+        return json.loads(file.read_text())
+    except ValueError as error:
+        raise TrainError(f"{file}: not the output of `evaluate --json`: {error}") from None
+
+
+def _steps(provenance: dict) -> list[str]:
+    """Steps of every course, the first one first."""
+    earlier = _steps(provenance["from_run"]) if "from_run" in provenance else []
+    return [*earlier, str(provenance.get("steps", ""))]
+
+
 def _card(options: argparse.Namespace) -> None:
     bundle, tokenizer = read_bundle(options.checkpoint), load_tokenizer(options.checkpoint)
-    try:
-        evaluation = json.loads(options.evaluation.read_text())
-    except ValueError as error:
-        raise TrainError(f"{options.evaluation}: not the output of `evaluate --json`: {error}") from None
+    evaluation = _evaluation(options.evaluation[0])
     everything = evaluation.get("all") or next(iter(evaluation.values()))
+    for file in options.evaluation[1:]:
+        evaluation = _evaluation(file) | evaluation
     values = {
         "SHAPES": lambda: card.shapes(bundle),
         "PARAMETERS": lambda: f"{sum(p.numel() for p in bundle.primary.parameters()) / 1e6:.1f}",
-        "STEPS": lambda: str(bundle.provenance.get("steps", "")),
+        "STEPS": lambda: " and ".join(_steps(bundle.provenance)),
         "ALL": lambda: card.figures(everything),
         "COMPARE": lambda: card.beside_the_paper(everything),
-        "PASSES": lambda: card.primary_passes(bundle, tokenizer, options.prompts, 150, (2, 3, 4)),
+        "PASSES": lambda: card.primary_passes(bundle, tokenizer, options.prompts, 150, (2, 3, 5, 8)),
         "SAMPLES": lambda: card.samples(bundle.primary, tokenizer, options.prompts, 130, options.temperature, options.seed),
     }
     for source in evaluation:
