@@ -41,6 +41,15 @@ public func tandem_model_free(_ model: OpaquePointer?) -> Int32 {
 }
 
 @c @implementation
+public func tandem_model_set_memory_budget(_ model: OpaquePointer?, _ memoryBytes: UInt64) -> Int32 {
+    unsafe ModelHandle.call(model) { target throws(CallError) in
+        let budget = memoryBudget(memoryBytes)
+        try CallError.passing { () throws(TandemError) in try target.model.setMemoryBudget(budget) }
+        target.log.write(TANDEM_LOG_INFO, "memory budget changed: \(summary(of: target.model))")
+    }
+}
+
+@c @implementation
 public func tandem_model_last_error(
     _ model: OpaquePointer?, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int
 ) -> Int {

@@ -21,6 +21,7 @@ import Testing
             ("tandem_session_restore", tandem_session_restore),
             ("tandem_session_tokens", tandem_session_tokens), ("tandem_embedding", tandem_embedding),
             ("tandem_model_statistics", tandem_model_statistics),
+            ("tandem_model_set_memory_budget", tandem_model_set_memory_budget),
         ]
     }
 

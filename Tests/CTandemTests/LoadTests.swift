@@ -137,6 +137,45 @@ import Testing
         }
     }
 
+    @Test func budgetsOfLoadedModelsChange() throws {
+        var options = tandem_load_options()
+        (options.size, options.threads) = (MemoryLayout<tandem_load_options>.size, 1)
+        options.memory_bytes = 1
+        let path = try ModelFile.shared.get().path
+        let least = try #require(
+            refusal(path, &options).1.firstMatch(of: /at least (\d+)/).flatMap { UInt64($0.output.1) })
+        options.memory_bytes = 1 << 30
+        var model: OpaquePointer?
+        try #require(tandem_model_load(path, &options, &model, nil, 0) == TANDEM_OK)
+        let session = try makeSession(model)
+        func text() -> [Int32] {
+            var result = tandem_result()
+            result.size = MemoryLayout<tandem_result>.size
+            var given = generateOptions(maxTokens: 4)
+            #expect(tandem_session_reset(session) == TANDEM_OK)
+            #expect(tandem_generate(session, "a", 1, &given, nil, nil, &result) == TANDEM_OK)
+            var tokens = [Int32](repeating: -1, count: 64)
+            var count = 0
+            #expect(tandem_session_tokens(session, &tokens, tokens.count, &count) == TANDEM_OK)
+            return Array(tokens.prefix(count))
+        }
+        let expected = text()
+        for bytes in [2 * least, 1 << 30] {
+            #expect(tandem_model_set_memory_budget(model, bytes) == TANDEM_OK)
+            #expect(text() == expected)
+        }
+        #expect(tandem_model_set_memory_budget(model, 1) == TANDEM_ERROR_OUT_OF_MEMORY)
+        var buffer = [CChar](repeating: 0, count: 400)
+        #expect(tandem_model_last_error(model, &buffer, buffer.count) > 0)
+        #expect(String(decoding: buffer.map(UInt8.init(bitPattern:)), as: UTF8.self).contains("at least"))
+        #expect(
+            tandem_model_set_memory_budget(model, TANDEM_MEMORY_MAPPED) == TANDEM_ERROR_INVALID_ARGUMENT)
+        #expect(text() == expected)
+        #expect(tandem_session_free(session) == TANDEM_OK)
+        #expect(tandem_model_free(model) == TANDEM_OK)
+        #expect(tandem_model_set_memory_budget(model, 1 << 30) == TANDEM_ERROR_INVALID_HANDLE)
+    }
+
     @Test func newerOptionsAreTakenWhileTheyAreZero() throws {
         let path = try ModelFile.shared.get().path
         let known = MemoryLayout<tandem_load_options>.size

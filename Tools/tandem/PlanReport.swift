@@ -26,7 +26,8 @@ extension MemoryPlan {
             ? "no layer" : "layers \(pinnedLayers.map(String.init).joined(separator: " "))"
         return "streamed \(byteText(streamedBytes)) of the primary's \(byteText(primaryBytes)) in every pass "
             + "(\(byteText(passBytes)) in whole blocks); \(layers) of \(layerCount) in memory; "
-            + "prompts in blocks of \(promptRows)\n"
+            + "prompts in blocks of \(promptRows); less is read while caches and activations are not in use: "
+            + "up to \(byteText(sparseBytes))\n"
     }
 
     /// The lines of predicted speed.
@@ -75,6 +76,8 @@ extension MemoryPlan {
             "streamed_bytes": .integer(Int64(streamedBytes)),
             "pass_bytes": .integer(Int64(passBytes)),
             "ring_bytes": .integer(Int64(ringBytes)),
+            "held_bytes": .integer(Int64(heldBytes)),
+            "sparse_bytes": .integer(Int64(sparseBytes)),
             "context_size": .integer(Int64(contextSize)),
             "prompt_rows": .integer(Int64(promptRows)),
             "storage_bytes_per_second": .number(speed.storageBytesPerSecond),

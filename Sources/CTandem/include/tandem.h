@@ -51,7 +51,7 @@ extern "C" {
 #define TANDEM_ABI_VERSION 1
 /// Grows when functions or fields are added, so that programs can ask for them with #if; programs compiled with a lower
 /// one go on working. Sources/CTandem/tandem.symbols says what came when.
-#define TANDEM_ABI_REVISION 1
+#define TANDEM_ABI_REVISION 2
 
 /// TANDEM_ABI_VERSION of the library that is running.
 int32_t tandem_abi_version(void);
@@ -180,6 +180,18 @@ int32_t tandem_model_load(const char *path, const tandem_load_options *options, 
 /// Frees a model; NULL is fine. The memory goes back when its last session is freed too.
 /// @return TANDEM_ERROR_INVALID_HANDLE for a model that was freed before.
 int32_t tandem_model_free(tandem_model *model);
+
+/// Makes the model keep another memory budget from now on, between two passes of whatever runs; no text changes. Returns
+/// when the memory has been given back: while weights are read from slow storage, this may take as long as a pass. Since
+/// revision 2.
+///
+/// With less memory, weights that were in memory are read from the file in every pass; with more, what fits is read in. The
+/// sessions that the model was loaded for, and those that there are, keep their room. When the call fails, the model keeps
+/// the budget it had.
+/// @param memory_bytes  As in tandem_load_options. TANDEM_MEMORY_MAPPED gives TANDEM_ERROR_INVALID_ARGUMENT for a model that
+///                      was loaded within a budget.
+/// @return TANDEM_ERROR_OUT_OF_MEMORY when the budget is too small; the text says the least that is enough.
+int32_t tandem_model_set_memory_budget(tandem_model *model, uint64_t memory_bytes);
 
 /// Copies the text of the last failure of a function that was given this model, whatever thread called it.
 ///

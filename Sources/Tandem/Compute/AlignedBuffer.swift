@@ -16,8 +16,9 @@ final class AlignedBuffer: @unchecked Sendable {
     let byteCount: Int
 
     /// Reserves `byteCount` bytes (at least one page).
+    /// - Parameter isSparse: what is never written must cost nothing even where the system gives out huge pages.
     /// - Throws: ``TandemError/outOfMemory(requestedBytes:purpose:)`` when the system refuses.
-    init(byteCount: Int, purpose: String) throws(TandemError) {
+    init(byteCount: Int, purpose: String, isSparse: Bool = false) throws(TandemError) {
         let size = max(byteCount, 1)
         let protection = PROT_READ | PROT_WRITE
         let flags = MAP_PRIVATE | MAP_ANONYMOUS
@@ -25,6 +26,7 @@ final class AlignedBuffer: @unchecked Sendable {
         guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {
             throw .outOfMemory(requestedBytes: size, purpose: purpose)
         }
+        if isSparse { unsafe _ = madvise(mapped, size, Int32(MADV_NOHUGEPAGE)) }
         unsafe self.base = mapped
         self.byteCount = size
     }
@@ -34,8 +36,12 @@ final class AlignedBuffer: @unchecked Sendable {
     }
 
     /// Gives the pages back to the system; the bytes are zero when they are looked at next.
-    func discard() {
-        unsafe _ = madvise(base, byteCount, Int32(MADV_DONTNEED))
+    func discard() { discard(from: 0) }
+
+    /// Gives back the pages from `offset` on, the start of a page.
+    func discard(from offset: Int) {
+        guard offset < byteCount else { return }
+        unsafe _ = madvise(base + offset, byteCount - offset, Int32(MADV_DONTNEED))
     }
 
     /// The block seen as elements of a trivial type.

@@ -44,13 +44,14 @@ extension Decoder {
         primaryCache?.selectRope(textLength: ropeLength)
         secondaryCache?.selectRope(textLength: ropeLength)
         if state.primaryPositions > 0, primaryCache == nil {
-            primaryCache = try KeyValueCache(
-                weights: core.primary, capacity: contextSize, type: keyValueType, textLength: ropeLength)
+            primaryCache = try makeCache(core.primary)
         }
         if state.secondaryPositions > 0, secondaryCache == nil, let weights = core.secondary {
-            secondaryCache = try KeyValueCache(
-                weights: weights, capacity: contextSize, type: keyValueType, textLength: ropeLength)
+            secondaryCache = try makeCache(weights)
         }
+        primaryCache?.use(upTo: state.primaryPositions)
+        secondaryCache?.use(upTo: state.secondaryPositions)
+        try core.fitWeights()
     }
 
     /// Begins to count on what the caches were filled with since ``prepare(for:)``.

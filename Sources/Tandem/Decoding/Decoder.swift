@@ -130,12 +130,10 @@ final class Decoder {
         if wantedLead != lead { reset() }
         lead = wantedLead
         if lead == .primary, primaryCache == nil {
-            primaryCache = try KeyValueCache(
-                weights: core.primary, capacity: contextSize, type: keyValueType, textLength: ropeLength)
+            primaryCache = try makeCache(core.primary)
         }
         if mode != .primary, let weights = core.secondary, secondaryCache == nil {
-            secondaryCache = try KeyValueCache(
-                weights: weights, capacity: contextSize, type: keyValueType, textLength: ropeLength)
+            secondaryCache = try makeCache(weights)
         }
         switch mode {
         case .primary:
@@ -153,9 +151,17 @@ final class Decoder {
             }
             if !core.projections.isEmpty, taps == nil {
                 taps = try TapBuffer(
-                    layerMap: core.layerMap, width: core.primary.configuration.hiddenSize, maxRows: batchSize)
+                    layerMap: core.layerMap, width: core.primary.configuration.hiddenSize, maxRows: batchSize,
+                    ledger: core.memory.ledger)
             }
         }
+    }
+
+    /// An empty cache for the whole context.
+    func makeCache(_ weights: some ModelOutlining) throws(TandemError) -> KeyValueCache {
+        try KeyValueCache(
+            weights: weights, capacity: contextSize, type: keyValueType, textLength: ropeLength,
+            ledger: core.memory.ledger)
     }
 
     private func truncate(to count: Int) {

@@ -80,6 +80,19 @@ final class ModelCore: Sendable {
         }
     }
 
+    /// Takes from streamed weights what caches are going to use outside of passes.
+    func fitWeights() throws(TandemError) {
+        guard memory.plan.sparseBytes > 0 else { return }
+        try passes.betweenPasses { () throws(TandemError) in engine.fitWeights() }
+    }
+
+    /// Bytes of streamed weights that are in memory from pass to pass.
+    func heldBytes() throws(TandemError) -> Int {
+        var bytes = 0
+        try passes.betweenPasses { () throws(TandemError) in bytes = engine.heldBytes }
+        return bytes
+    }
+
     /// Takes memory of the plan for matching grammars.
     func reserveGrammar(_ bytes: Int) throws(TandemError) {
         try passes.betweenPasses { () throws(TandemError) in

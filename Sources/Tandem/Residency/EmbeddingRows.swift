@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
 internal import TandemFormat
 internal import TandemTokenizer
 
@@ -19,7 +18,7 @@ final class EmbeddingRows: @unchecked Sendable {
     private let hashes: [UInt64]?
     private let buffer: AlignedBuffer
     private let slotLength: Int
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     private struct State {
         /// Panel in each slot, the time it was used last, and where its parts begin.
@@ -79,19 +78,13 @@ final class EmbeddingRows: @unchecked Sendable {
             (tokens[$0], $0) < (tokens[$1], $1)
         }
         let first = tokens.startIndex
-        do {
-            try state.withLock { state in
-                for index in order {
-                    let row = Int(tokens[index])
-                    let panel = unsafe try load(row / TensorLayout.panelRows, &state)
-                    unsafe Matrix(tensor, data: panel.data, scales: panel.scales).gatherRow(
-                        row % TensorLayout.panelRows, into: output + (index - first) * stride)
-                }
+        try state.withLock { (state) throws(TandemError) in
+            for index in order {
+                let row = Int(tokens[index])
+                let panel = unsafe try load(row / TensorLayout.panelRows, &state)
+                unsafe Matrix(tensor, data: panel.data, scales: panel.scales).gatherRow(
+                    row % TensorLayout.panelRows, into: output + (index - first) * stride)
             }
-        } catch let error as TandemError {
-            throw error
-        } catch {
-            throw .format(.misuse("\(error)"))
         }
     }
 

@@ -44,12 +44,16 @@ public struct MemoryPlan: Sendable, Equatable {
     public let primaryBytes: Int
     /// Bytes of the secondary's matrices that a drafted token multiplies by; 0 without a secondary.
     public let secondaryBytes: Int
-    /// Bytes of weights that are read in every pass of the primary.
+    /// Bytes of weights that are read in every pass of the primary, when caches and activations are in use to the full.
     public let streamedBytes: Int
     /// Bytes that storage delivers for them: whole blocks.
     public let passBytes: Int
     /// Bytes of the ring buffer that streamed weights are read ahead into.
     public let ringBytes: Int
+    /// Bytes of streamed weights that stay in memory from the first pass on: what is left over.
+    public let heldBytes: Int
+    /// Bytes of caches and activations that hold streamed weights too, as far as they are not in use.
+    public let sparseBytes: Int
     /// Positions of the session that the plan has room for.
     public let contextSize: Int
     /// Rows of a prompt that go through the model in one pass.
@@ -60,6 +64,8 @@ public struct MemoryPlan: Sendable, Equatable {
     public let treeNodes: Int
     /// Bytes of the sessions there is room for, but for the activations.
     let sessionBytes: Int
+    /// Bytes of those that are no caches.
+    let fixedSessionBytes: Int
     /// Rows that passes have room for, of all sessions together, and the bytes of their activations.
     let passRows: Int
     let activationBytes: Int

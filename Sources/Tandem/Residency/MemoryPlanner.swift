@@ -5,9 +5,10 @@ internal import TandemFormat
 /// Divides a budget among weights, caches and buffers.
 ///
 /// In order: what must be there (runtime, tokenizer, secondary, head, norms, caches, a small block of activations, the
-/// smallest ring; where even that is too much, the head is streamed too); a larger ring and larger blocks of prompts, up to a
-/// share of the rest; then whole layers of the primary, spread evenly, so that reading and computing overlap; then single
-/// matrices of one more layer; what is left lengthens the ring.
+/// smallest ring; where even that is too much, the head is streamed too); a larger ring, larger trees of drafts and larger
+/// blocks of prompts, up to a share of the rest; then whole layers of the primary, spread evenly, so that reading and computing
+/// overlap. What is left holds units of the stream, and so does, from pass to pass, what caches and activations do not use
+/// yet (``HeldUnits``).
 ///
 /// For a loaded model, layers that are in memory come before others, so that little has to be read for another plan.
 struct MemoryPlanner {
@@ -175,7 +176,8 @@ struct MemoryPlanner {
     }
 
     /// Nodes of a tree of drafts that are asked for, or of one that takes no more room than a chain.
-    private var fewNodes: Int { session.maxTree ?? session.maxDraft }
+    private var fewNodes: Int { treeAsked ?? session.maxDraft }
+    private var treeAsked: Int? { loaded?.sessions?.treeNodes ?? session.maxTree }
 
     private func sessionMemory(contextSize: Int, treeNodes: Int) -> SessionMemory {
         SessionMemory(
@@ -255,10 +257,11 @@ struct MemoryPlanner {
 
         let ring = max(smallest, min(8 * draft.placement.sliceLength, smallest + free / 8))
         free -= ring - smallest
-        draft.treeNodes = try treeNodes(contextSize: contextSize, rows: fewRows, room: free / 16)
+        // Weights take the place of rows that a pass does not have: many are dear only to prompts, which gain by them.
         let roomiest = try promptRows(
-            contextSize: contextSize, treeNodes: draft.treeNodes, room: free / 8)
+            contextSize: contextSize, treeNodes: fewNodes, room: free / 2)
         let rows = rowsAsked ?? roomiest
+        draft.treeNodes = try treeNodes(contextSize: contextSize, rows: rows, room: free / 8)
         let unpinned = try total(draft, ring: ring, rows: rows)
         free = budget - unpinned
         guard free >= 0 else { return nil }
@@ -268,13 +271,13 @@ struct MemoryPlanner {
         let isStreaming = !draft.placement.streamed.isEmpty
         return try plan(
             draft, residency: isStreaming ? .streamed : .resident, budget: budget, source: source,
-            ring: isStreaming ? ring + max(0, budget - used) & ~(BlockLayout.size - 1) : 0, rows: rows)
+            ring: isStreaming ? ring : 0, rows: rows, held: isStreaming ? max(0, budget - used) : 0)
     }
 
     /// The nodes of a tree that are asked for; else the most, by halves, whose rows take at most `room` more than those of a
     /// chain.
     private func treeNodes(contextSize: Int, rows: Int, room: Int) throws(TandemError) -> Int {
-        guard session.maxTree == nil, session.maxDraft > 0, file.manifest.secondary != nil else {
+        guard treeAsked == nil, session.maxDraft > 0, file.manifest.secondary != nil else {
             return fewNodes
         }
         func bytes(_ nodes: Int) throws(TandemError) -> Int {
@@ -305,7 +308,7 @@ struct MemoryPlanner {
         members.reduce(0) { $0 + ResidentLayout.length(of: file.tensors[$1]) }
     }
 
-    /// Moves layers, and then single matrices, from the stream into memory.
+    /// Moves layers from the stream into memory.
     private func pin(_ draft: inout Draft, room: Int) {
         let lengths = layers.map(length)
         var count = layers.count
@@ -315,32 +318,12 @@ struct MemoryPlanner {
             pinned = spread(count)
         }
         draft.pinned = pinned
-        var kept = Set(pinned.flatMap { layers[$0] })
-        var free = room - pinned.reduce(0) { $0 + lengths[$1] }
-        // Of one more layer, the largest matrices that fit.
-        for index in singles(besides: pinned) {
-            if length([index]) <= free {
-                kept.insert(index)
-                free -= length([index])
-            } else if isHeld(index) {
-                // What goes makes no room for others: these would be there before it is gone.
-                free = 0
-            }
-        }
+        let kept = Set(pinned.flatMap { layers[$0] })
         draft.placement.streamed.removeAll { kept.contains($0) }
     }
 
     /// Whether a matrix is in memory already.
     private func isHeld(_ index: Int) -> Bool { loaded?.inMemory.contains(index) ?? false }
-
-    /// The matrices of one layer that is not pinned, by size; those in memory first.
-    private func singles(besides pinned: [Int]) -> [Int] {
-        let others = layers.indices.filter { !pinned.contains($0) }
-        func held(_ layer: Int) -> Int { length(layers[layer].filter(isHeld)) }
-        guard let next = others.max(by: { (held($0), $1) < (held($1), $0) }) else { return [] }
-        let sorted = layers[next].sorted { length([$0]) > length([$1]) }
-        return sorted.filter(isHeld) + sorted.filter { !isHeld($0) }
-    }
 
     /// `count` of the layers at equal distances; of those in memory where there are enough, else all of these and others.
     private func spread(_ count: Int) -> [Int] {
@@ -357,7 +340,8 @@ struct MemoryPlanner {
     // MARK: - Adding up
 
     private func plan(
-        _ draft: Draft, residency: MemoryPlan.Residency, budget: Int?, source: String, ring: Int, rows: Int
+        _ draft: Draft, residency: MemoryPlan.Residency, budget: Int?, source: String, ring: Int, rows: Int,
+        held: Int = 0
     ) throws(TandemError) -> MemoryPlan {
         var items = PlanItems(
             file: file, placement: draft.placement, pinned: draft.pinned, layers: layers,
@@ -371,19 +355,30 @@ struct MemoryPlanner {
         let memory = sessionMemory(contextSize: draft.contextSize, treeNodes: draft.treeNodes)
         try items.addSession(memory, rows: rows, count: sessionCount, taken: loaded?.sessions?.taken ?? 0)
         items.addGrammars(loaded?.grammarBytes ?? 0)
+        let pages = PageGeometry.system
+        let held = min(held & ~(pages.size - 1), pages.up(program.units.reduce(0) { $0 + $1.regionLength }))
+        items.addHeld(held)
+        let kept = program.units[program.lastUnits(within: held)]
         let streamed = draft.placement.streamed.reduce(0) {
             $0 + file.tensors[$1].dataLength + file.tensors[$1].scalesLength
+        }
+        let keptBytes = kept.reduce(0) {
+            let layout = file.tensors[$1.tensor].layout
+            return $0 + $1.panels.count * (layout.panelDataLength + layout.panelScalesLength)
         }
         return MemoryPlan(
             residency: residency, budgetBytes: budget, budgetSource: source,
             leastBytes: items.total, items: items.list,
             fileBytes: file.fileSize, layerCount: layers.count, pinnedLayers: draft.pinned,
             primaryBytes: items.passBytes(.primary), secondaryBytes: items.passBytes(.secondary),
-            streamedBytes: streamed, passBytes: program.passLength,
-            ringBytes: program.units.isEmpty ? 0 : ring,
+            streamedBytes: streamed - keptBytes,
+            passBytes: program.passLength - kept.reduce(0) { $0 + $1.regionLength },
+            ringBytes: program.units.isEmpty ? 0 : ring, heldBytes: held,
+            sparseBytes: program.units.isEmpty ? 0 : items.sparseBytes,
             contextSize: draft.contextSize, promptRows: rows,
             draftLength: file.manifest.secondary == nil ? 0 : file.manifest.tandem?.blockLength ?? 4,
             treeNodes: draft.treeNodes, sessionBytes: items.sessionBytes,
+            fixedSessionBytes: items.fixedSessionBytes,
             passRows: memory.passRows(promptRows: rows, count: sessionCount),
             activationBytes: items.activationBytes, placement: draft.placement)
     }

@@ -34,7 +34,7 @@ final class ModelMemory: Sendable {
 
     init(source: ModelSource, plan: MemoryPlan, residency: ModelResidency?) {
         self.source = source
-        ledger = SessionLedger(capacity: residency == nil ? nil : plan.sessionBytes)
+        ledger = SessionLedger(plan: residency == nil ? nil : plan)
         state = Guarded(
             State(
                 plan: plan, residency: residency, budget: source.options.memory,
@@ -57,6 +57,14 @@ final class ModelMemory: Sendable {
             total.waitSeconds += current.waitSeconds
             return total
         }
+    }
+
+    /// Bytes for weights that may have to go before any pass: what the plan leaves over, and what it has for sessions and
+    /// activations that these do not use yet.
+    /// - Parameter activations: bytes of activations in use.
+    func roomForWeights(activations: Int) -> Int {
+        let plan = plan
+        return max(0, plan.heldBytes + ledger.spareBytes + plan.activationBytes - activations)
     }
 
     // MARK: - Other budgets
@@ -172,9 +180,11 @@ final class ModelMemory: Sendable {
             residency != nil && plan.placement == old.placement && plan.ringBytes == old.ringBytes
         guard !isSame else {
             state.withLock { $0.plan = plan }
+            ledger.setLimit(plan)
+            engine.fitWeights()
             return
         }
-        ledger.setCapacity(plan.sessionBytes)
+        ledger.setLimit(plan)
         do {
             var made: ModelResidency?
             try engine.exchange(
@@ -196,7 +206,7 @@ final class ModelMemory: Sendable {
                 state.plan = plan
             }
         } catch {
-            ledger.setCapacity(residency == nil ? nil : old.sessionBytes)
+            ledger.setLimit(residency == nil ? nil : old)
             throw error
         }
     }
@@ -224,11 +234,11 @@ final class ModelMemory: Sendable {
         if let residency {
             loaded.inMemory = residency.separateTensors
             loaded.sessions = LoadedState.Sessions(
-                contextSize: plan.contextSize, promptRows: plan.promptRows,
+                contextSize: plan.contextSize, promptRows: plan.promptRows, treeNodes: plan.treeNodes,
                 count: source.options.sessionCount, taken: ledger.takenBytes)
         } else if let open = engine.openSessions {
             loaded.sessions = LoadedState.Sessions(
-                contextSize: open.contextSize, promptRows: open.rows, count: open.count,
+                contextSize: open.contextSize, promptRows: open.rows, treeNodes: nil, count: open.count,
                 taken: ledger.takenBytes)
         }
         return loaded

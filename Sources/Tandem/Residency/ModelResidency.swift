@@ -21,6 +21,7 @@ final class ModelResidency: @unchecked Sendable {
     /// Reads what is to be in memory.
     ///
     /// - Parameters:
+    ///   - heldLength: bytes there may ever be room for to hold streamed units, see ``WeightStream/setRoom(_:)``.
     ///   - threadCount: threads that decode.
     ///   - isVerifying: compares the checksums of all chunks: of those with weights in memory here and now, of
     ///   streamed ones as they are streamed.
@@ -29,8 +30,9 @@ final class ModelResidency: @unchecked Sendable {
     ///   with these as well.
     /// - Throws: ``TandemError/format(_:)``, ``TandemError/outOfMemory(requestedBytes:purpose:)``.
     init(
-        file: TandemFile, placement: WeightPlacement, ringLength: Int, storage: any BlockStorage,
-        threadCount: Int, isVerifying: Bool, previous: ModelResidency? = nil, isPrimaryOnly: Bool = false
+        file: TandemFile, placement: WeightPlacement, ringLength: Int, heldLength: Int,
+        storage: any BlockStorage, threadCount: Int, isVerifying: Bool, previous: ModelResidency? = nil,
+        isPrimaryOnly: Bool = false
     ) throws(TandemError) {
         self.isPrimaryOnly = previous?.isPrimaryOnly ?? isPrimaryOnly
         let layout = ResidentLayout(file: file, placement: placement, isPrimaryOnly: self.isPrimaryOnly)
@@ -86,7 +88,7 @@ final class ModelResidency: @unchecked Sendable {
             ? nil
             : try WeightStream(
                 file: file, program: program, storage: storage, ringLength: ringLength,
-                threadCount: threadCount, hashes: isVerifying ? scan.unitHashes : nil)
+                heldLength: heldLength, threadCount: threadCount, hashes: isVerifying ? scan.unitHashes : nil)
     }
 
     /// The matrices in memory that may go, by the file's tensors.

@@ -104,8 +104,11 @@ struct ModelSource: Sendable {
     private func residency(_ plan: MemoryPlan, previous: ModelResidency?, isPrimaryOnly: Bool)
         throws(TandemError) -> ModelResidency
     {
-        try ModelResidency(
-            file: file, placement: plan.placement, ringLength: plan.ringBytes, storage: storage,
+        // What programs and libraries were needed for at the start.
+        _ = tk_release_program_pages()
+        return try ModelResidency(
+            file: file, placement: plan.placement, ringLength: plan.ringBytes,
+            heldLength: plan.heldBytes + plan.sparseBytes, storage: storage,
             threadCount: threadCount, isVerifying: isVerifying, previous: previous,
             isPrimaryOnly: isPrimaryOnly)
     }
@@ -138,6 +141,8 @@ struct LoadedState: Sendable {
     struct Sessions: Sendable {
         let contextSize: Int
         let promptRows: Int
+        /// `nil` = not known.
+        let treeNodes: Int?
         let count: Int
         /// Bytes that open sessions have taken.
         let taken: Int

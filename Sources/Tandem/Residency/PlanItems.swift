@@ -87,7 +87,7 @@ struct PlanItems {
         let detail =
             pinned.count == layers.count
             ? "\(place), all \(layers.count)"
-            : "\(pinned.count) of \(layers.count) in memory, and single matrices"
+            : "\(pinned.count) of \(layers.count) in memory"
         add("primary's layers", inner, detail)
     }
 
@@ -105,6 +105,11 @@ struct PlanItems {
             "units, checksums")
     }
 
+    /// What is left over for streamed weights.
+    mutating func addHeld(_ bytes: Int) {
+        add("weights held", bytes, "the last ones of a pass")
+    }
+
     /// Memory that was taken for matching grammars.
     mutating func addGrammars(_ bytes: Int) {
         add("grammars", bytes, "the tokens' bytes, matchers and their masks")
@@ -112,7 +117,10 @@ struct PlanItems {
 
     /// Bytes of the sessions, and of the activations that they share.
     private(set) var sessionBytes = 0
+    private(set) var fixedSessionBytes = 0
     private(set) var activationBytes = 0
+    /// Bytes of both, which are used bit by bit.
+    private(set) var sparseBytes = 0
 
     /// - Parameter taken: bytes that open sessions have taken.
     mutating func addSession(_ session: SessionMemory, rows: Int, count: Int, taken: Int)
@@ -128,6 +136,8 @@ struct PlanItems {
             add("secondary's cache", session.cache(secondary) * count, name)
         }
         let results = session.results(promptRows: rows) * count
+        fixedSessionBytes = results + session.sampling * count
+        sparseBytes = sessionBytes + activationBytes
         add("activations", activationBytes, "passes over \(passRows) positions, attention scores")
         add("results of passes", results, "\(times)logits of \(session.maxDraft + 1) positions, taps")
         add("sampling", session.sampling * count, "\(times)candidates and distributions")

@@ -51,6 +51,17 @@ struct StreamProgram: Sendable {
         }
     }
 
+    /// The units, from the last one, whose regions fit in `bytes`.
+    func lastUnits(within bytes: Int) -> Range<Int> {
+        var first = units.count
+        var left = bytes
+        while first > 0, units[first - 1].regionLength <= left {
+            first -= 1
+            left -= units[first].regionLength
+        }
+        return first..<units.count
+    }
+
     /// Bytes of the largest region in the ring buffer.
     var largestRegion: Int { units.reduce(0) { max($0, $1.regionLength) } }
 

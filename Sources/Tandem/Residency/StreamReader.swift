@@ -48,6 +48,8 @@ final class StreamReader: @unchecked Sendable {
     private var queue: [Entry] = []
     /// The unit to be read next.
     private var next = 0
+    /// The units from here on are in memory elsewhere: a pass reads those before only.
+    private var end: Int
     /// Counts the restarts; a read that began before one is worthless.
     private var epoch = 0
     private var failure: FormatError?
@@ -65,6 +67,7 @@ final class StreamReader: @unchecked Sendable {
         self.units = units
         self.storage = storage
         self.buffer = buffer
+        end = units.count
         ring = StreamRing(size: buffer.byteCount)
         unsafe mutex = .allocate(capacity: 1)
         unsafe changed = .allocate(capacity: 1)
@@ -128,7 +131,7 @@ final class StreamReader: @unchecked Sendable {
             let unit = next
             let began = epoch
             queue.append(Entry(unit: unit, start: start, isFilled: false))
-            next = (unit + 1) % units.count
+            next = unit + 1 < end ? unit + 1 : 0
             isReading = true
             unlock()
             let clock = monotonicSeconds()
@@ -164,7 +167,9 @@ final class StreamReader: @unchecked Sendable {
     /// Room for the next unit, waited for; `nil` when the thread is to end. Called and left with the lock held.
     private func placeNext() -> Int? {
         while !isStopping {
-            if isActive, failure == nil, let start = ring.place(units[next].regionLength) { return start }
+            if isActive, failure == nil, next < end, let start = ring.place(units[next].regionLength) {
+                return start
+            }
             wait()
         }
         return nil
@@ -205,6 +210,15 @@ final class StreamReader: @unchecked Sendable {
     func leavePass() {
         lock()
         isInPass = false
+        broadcast()
+        unlock()
+    }
+
+    /// From now on a pass reads the units before `end` only.
+    func setEnd(_ end: Int) {
+        lock()
+        self.end = end
+        if next >= end { next = 0 }
         broadcast()
         unlock()
     }

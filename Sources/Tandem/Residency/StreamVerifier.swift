@@ -35,6 +35,9 @@ final class StreamVerifier {
     /// Bytes of memory used, more or less.
     static func memory(unitCount: Int) -> Int { unitCount * 128 + (64 << 10) + 3 * BlockLayout.size }
 
+    /// Whether a unit's own hash is known to be right.
+    func trusts(_ index: Int) -> Bool { isTrusted[index] }
+
     /// Checks a unit whose bytes lie in `region`.
     func check(_ index: Int, region: UnsafeRawPointer) throws(TandemError) {
         let unit = units[index]

@@ -26,6 +26,9 @@ final class WeightStream: @unchecked Sendable {
     private let file: TandemFile
     private let reader: StreamReader
     private let verifier: StreamVerifier?
+    private let held: HeldUnits
+    /// The unit acquired last, and where it lies.
+    private var current: (unit: Int, region: UnsafeRawPointer, isHeld: Bool)?
     /// Decoded bytes of compressed chunks.
     private let decoded: AlignedBuffer?
     /// What decoding needs beside, for each thread.
@@ -39,18 +42,19 @@ final class WeightStream: @unchecked Sendable {
     private let process = getpid()
 
     /// - Parameters:
+    ///   - heldLength: bytes there may ever be room for to hold units, see ``setRoom(_:)``.
     ///   - threadCount: threads of the pool that decodes.
     ///   - hashes: of the segments of units of chunks verified already, by unit; `nil` = nothing is verified.
     init(
         file: TandemFile, program: StreamProgram, storage: any BlockStorage, ringLength: Int,
-        threadCount: Int,
-        hashes: [Int: [UInt64]]?
+        heldLength: Int, threadCount: Int, hashes: [Int: [UInt64]]?
     ) throws(TandemError) {
         self.file = file
         self.program = program
         let buffer = try AlignedBuffer(
             byteCount: BlockLayout.up(max(ringLength, program.largestRegion)), purpose: "streamed weights")
         reader = StreamReader(units: program.units, storage: storage, buffer: buffer)
+        held = try HeldUnits(units: program.units, capacity: heldLength)
         if let hashes {
             verifier = try StreamVerifier(
                 units: program.units, chunks: file.chunks, hashes: hashes, storage: storage)
@@ -84,6 +88,7 @@ final class WeightStream: @unchecked Sendable {
         self.cancellations = cancellations
         self.observer = observer
         failure = nil
+        held.beginPass()
     }
 
     func endPass() {
@@ -92,11 +97,22 @@ final class WeightStream: @unchecked Sendable {
         reader.leavePass()
     }
 
+    /// Leaves so many bytes to units that stay in memory from one pass to the next. Not during a pass.
+    func setRoom(_ bytes: Int) {
+        let before = held.first
+        held.setRoom(bytes)
+        if held.first != before { reader.setEnd(held.first) }
+    }
+
+    /// Bytes of units that stay in memory; not during a pass.
+    var heldBytes: Int { held.heldBytes }
+
     /// Gives back all memory that the next pass can fill again. Not during a pass.
     /// - Throws: ``TandemError/cancelled``, ``TandemError/forkedProcess``.
     func park(_ cancellations: [CancellationToken?]) throws(TandemError) {
         guard getpid() == process else { throw .forkedProcess }
         try reader.park(cancellations)
+        setRoom(0)
         decoded?.discard()
         scratch?.discard()
         decodedContent = (-1, 0..<0)
@@ -111,29 +127,43 @@ final class WeightStream: @unchecked Sendable {
     /// - Returns: `nil` when the pass has failed.
     func acquire(_ index: Int, pool: ComputePool) -> StreamedPanels? {
         guard failure == nil else { return nil }
-        let region: UnsafeMutableRawPointer
-        switch reader.wait(for: index, cancellations, observer: observer) {
-        case .ready(let base): unsafe region = base
-        case .failed(let error):
-            failure = .format(error)
-            return nil
-        case .cancelled:
-            failure = .cancelled
-            return nil
+        let region: UnsafeRawPointer
+        let kept = unsafe held.region(of: index)
+        if let kept = unsafe kept {
+            unsafe region = UnsafeRawPointer(kept)
+        } else {
+            switch reader.wait(for: index, cancellations, observer: observer) {
+            case .ready(let base): unsafe region = UnsafeRawPointer(base)
+            case .failed(let error):
+                failure = .format(error)
+                return nil
+            case .cancelled:
+                failure = .cancelled
+                return nil
+            }
         }
+        unsafe current = (index, region, kept != nil)
         do throws(TandemError) {
-            try unsafe verifier?.check(index, region: UnsafeRawPointer(region))
-            return try unsafe panels(program.units[index], region: UnsafeRawPointer(region), pool: pool)
+            // What was known when it was copied is not looked at again.
+            if let verifier, unsafe kept == nil || !verifier.trusts(index) {
+                try unsafe verifier.check(index, region: region)
+            }
+            return try unsafe panels(program.units[index], region: region, pool: pool)
         } catch {
             failure = error
-            reader.release()
+            release()
             return nil
         }
     }
 
     /// Gives back the unit acquired last.
     func release() {
+        guard let (unit, region, isHeld) = unsafe current else { return }
+        unsafe current = nil
+        guard !isHeld else { return }
+        let holdsMore = unsafe failure == nil && held.take(unit, from: region)
         reader.release()
+        if holdsMore { reader.setEnd(held.first) }
     }
 
     /// What reading has cost since the model was loaded.

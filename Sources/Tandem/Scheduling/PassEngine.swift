@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CTandemKernels
 internal import Synchronization
 internal import TandemFormat
 
@@ -97,6 +98,31 @@ final class PassEngine: @unchecked Sendable {
         plannedContext.store(planned.contextSize, ordering: .relaxed)
     }
 
+    // MARK: - Room
+
+    /// Streamed weights take what memory the plan has for others and these do not use yet; see ``HeldUnits``. By whoever has
+    /// the turn: when the plan has changed, and before memory is used that was not before.
+    func fitWeights() {
+        primary.stream?.setRoom(memory.roomForWeights(activations: workspace?.usedBytes ?? 0))
+    }
+
+    /// Bytes of streamed weights that are in memory from pass to pass. By whoever has the turn.
+    var heldBytes: Int { primary.stream?.heldBytes ?? 0 }
+
+    /// Takes from the weights what the pass is going to write.
+    private func makeRoom(for requests: [PassRequest], _ workspace: Workspace) {
+        for request in requests { request.useMemory() }
+        guard primary.stream != nil else { return }
+        let rows = max(
+            requests.reduce(0) { $0 + $1.tokens.count }, requests.reduce(0) { $0 + ($1.due?.rows ?? 0) })
+        // After a long prompt, its activations would lie idle for the whole text.
+        if requests.allSatisfy({ $0.role == .primary && !$0.isPrompt }), 2 * rows <= workspace.usedRows {
+            workspace.discard()
+        }
+        workspace.use(rows: rows)
+        fitWeights()
+    }
+
     // MARK: - Passes
 
     /// Runs the requests, all of one role, in one pass.
@@ -106,6 +132,7 @@ final class PassEngine: @unchecked Sendable {
         guard let first = requests.first else { return }
         try memory.look(self, cancellations: requests.map(\.cancellation))
         let workspace = try workspace(for: requests)
+        makeRoom(for: requests, workspace)
         workspace.inputRecorder = first.recorder
         defer { workspace.inputRecorder = nil }
         guard let weights = first.role == .primary ? primary.model : secondary else { return }
@@ -177,8 +204,11 @@ final class PassEngine: @unchecked Sendable {
         let made = try Workspace(
             configurations: [primary.model.configuration]
                 + (secondary.map { [$0.configuration] } ?? []),
-            maxRows: rows, contextSize: contextSize, threadCount: pool.threadCount)
+            maxRows: rows, contextSize: contextSize, threadCount: pool.threadCount,
+            isSparse: primary.mapped == nil)
         workspace = made
+        // From here on, programs and libraries are needed for passes alone.
+        if primary.mapped == nil { _ = tk_release_program_pages() }
         return made
     }
 }

@@ -23,14 +23,14 @@ public final class Session: Sendable {
     let options: SessionOptions
     /// Most drafts of a pass that are not one chain.
     let treeLimit: Int
-    private let decoder: Mutex<DecoderBox>
+    private let decoder: Guarded<DecoderBox>
     private let busy = Atomic<Bool>(false)
     /// What the decoder held when it last rested.
-    private let heldTokens = Mutex<[TokenID]>([])
+    private let heldTokens = Guarded<[TokenID]>([])
     /// The session's share of the model's memory plan.
     private let reservation: SessionLedger.Reservation
 
-    /// Hands the decoder from thread to thread; `busy` and the mutex keep order.
+    /// Hands the decoder from thread to thread; `busy` and the lock keep order.
     private struct DecoderBox: @unchecked Sendable {
         let decoder: Decoder
     }
@@ -56,7 +56,7 @@ public final class Session: Sendable {
         let decoder = try Decoder(
             core: model.core, contextSize: size, maxDraft: options.maxDraft, maxTree: treeLimit,
             batchSize: rows, keyValueType: options.keyValueType)
-        self.decoder = Mutex(DecoderBox(decoder: decoder))
+        self.decoder = Guarded(DecoderBox(decoder: decoder))
     }
 
     /// The session's share of the model's memory plan.

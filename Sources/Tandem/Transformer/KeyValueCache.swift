@@ -19,15 +19,22 @@ final class KeyValueCache {
     private let layerBytes: Int
     private let headBytes: Int
     private let codeBytes: Int
+    /// The positions before are counted as used.
+    private var usedEnd = 0
 
     private let ropes: [RopeTable]
+    /// Counts the bytes in use.
+    private let account: SessionLedger.Sparse
     /// The rows of each of `ropes`.
     private let ropeRows: UnsafeMutablePointer<RopeRows>
 
-    /// - Parameter textLength: tokens of the text to come, for RoPE that depends on it.
-    init(weights: some ModelOutlining, capacity: Int, type: KeyValueType, textLength: Int)
-        throws(TandemError)
-    {
+    /// - Parameters:
+    ///   - textLength: tokens of the text to come, for RoPE that depends on it.
+    ///   - ledger: told of the bytes in use.
+    init(
+        weights: some ModelOutlining, capacity: Int, type: KeyValueType, textLength: Int,
+        ledger: SessionLedger
+    ) throws(TandemError) {
         let configuration = weights.configuration
         self.capacity = capacity
         layout = KeyValueLayout(type: type, headSize: configuration.headSize)
@@ -42,12 +49,14 @@ final class KeyValueCache {
         self.headBytes = headBytes
         self.codeBytes = codeBytes
         self.layerBytes = layerBytes
-        buffer = try AlignedBuffer(byteCount: total, purpose: "the key/value cache")
+        buffer = try AlignedBuffer(
+            byteCount: total, purpose: "the key/value cache", isSparse: ledger.isLimited)
         var ropes: [RopeTable] = []
         for rope in weights.ropes {
             ropes.append(try RopeTable(rope, capacity: capacity, textLength: textLength))
         }
         self.ropes = ropes
+        account = ledger.sparse(total + ropes.reduce(0) { $0 + $1.byteCount })
         unsafe ropeRows = .allocate(capacity: max(1, ropes.count))
         for (index, table) in ropes.enumerated() { unsafe (ropeRows + index).initialize(to: table.rows) }
     }
@@ -58,6 +67,27 @@ final class KeyValueCache {
 
     /// Bytes reserved (touched only as positions are written).
     var byteCount: Int { buffer.byteCount }
+
+    /// Counts the memory of the positions below `end` as used; call before they are written.
+    func use(upTo end: Int) {
+        guard end > usedEnd else { return }
+        usedEnd = end
+        account.use(usedBytes(end))
+    }
+
+    /// Bytes of the pages that hold positions below `end`.
+    private func usedBytes(_ end: Int) -> Int {
+        let pages = PageGeometry.system
+        // What does not begin with a page has a part in one more.
+        let slack = headBytes % pages.size == 0 && codeBytes % pages.size == 0 ? 0 : pages.size
+        let count = layout.paddedCount(end)
+        let codes = pages.up(count &* layout.stride &* layout.elementBytes) &+ slack
+        let scales =
+            layout.scaleCount == 0 ? 0 : pages.up(count &* layout.scaleCount &* 2) &+ slack
+        let plane = min(headBytes &+ slack, codes &+ scales)
+        return min(buffer.byteCount, buffer.byteCount / headBytes &* plane)
+            &+ ropes.reduce(0) { $0 &+ pages.up(min($1.byteCount, end &* $1.rowBytes)) }
+    }
 
     /// What a pass reads and writes; valid as long as the cache.
     var view: CacheView {

@@ -38,6 +38,13 @@ struct PassRequest {
 
     /// Rows of the workspace that the request needs.
     var rows: Int { max(tokens.count, due?.rows ?? 0) }
+
+    /// Counts the memory that the pass is going to write as used.
+    func useMemory() {
+        let end = position + max(tokens.count, (tree?.homes.max() ?? 0) + 1)
+        cache.use(upTo: max(end, due.map { $0.position + $0.rows } ?? 0))
+        taps?.use(rows: tokens.count)
+    }
 }
 
 /// Taps that the secondary has not been given yet.

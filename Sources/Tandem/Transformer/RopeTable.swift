@@ -23,6 +23,10 @@ final class RopeTable {
         buffer = try AlignedBuffer(byteCount: bytes, purpose: "the RoPE table")
     }
 
+    /// Bytes reserved, and of one position.
+    var byteCount: Int { buffer.byteCount }
+    var rowBytes: Int { half &* 2 &* MemoryLayout<Float>.size }
+
     /// Takes the frequencies of a text of that many tokens.
     func select(textLength: Int) {
         let wantsLong = rope.isLong(textLength: textLength)

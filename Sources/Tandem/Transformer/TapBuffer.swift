@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import TandemFormat
+
 /// The primary's residual stream at the layers that the secondary reads, for the rows of one block.
 ///
 /// Thread safety: none; taps belong to one session.
@@ -11,15 +13,26 @@ final class TapBuffer {
     /// Rows that were taken and not committed yet. The next pass adds its rows after these.
     var pendingRows = 0
     private let buffer: AlignedBuffer
+    /// Counts the bytes in use.
+    private let account: SessionLedger.Sparse
 
-    init(layerMap: [Int], width: Int, maxRows: Int) throws(TandemError) {
+    /// - Parameter ledger: told of the bytes in use.
+    init(layerMap: [Int], width: Int, maxRows: Int, ledger: SessionLedger) throws(TandemError) {
         depths = Array(Set(layerMap)).sorted()
         self.width = width
         self.maxRows = maxRows
         guard let bytes = byteProduct(depths.count, maxRows, width, 4) else {
             throw .outOfMemory(requestedBytes: Int.max, purpose: "taps")
         }
-        buffer = try AlignedBuffer(byteCount: bytes, purpose: "taps")
+        buffer = try AlignedBuffer(byteCount: bytes, purpose: "taps", isSparse: ledger.isLimited)
+        account = ledger.sparse(bytes)
+    }
+
+    /// Counts the memory of `rows` rows as used, and of those that are pending; call before they are written.
+    func use(rows: Int) {
+        let pages = PageGeometry.system
+        let bytes = min(pendingRows &+ rows, maxRows) &* width &* 4
+        account.use(depths.count &* (pages.up(bytes) &+ pages.size))
     }
 
     /// Keeps only some of the rows that the last pass added, ascending.

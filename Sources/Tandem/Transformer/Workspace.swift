@@ -34,11 +34,18 @@ final class Workspace {
     let tiles: UnsafeMutablePointer<Float>
     let contextSize: Int
     private let buffers: [AlignedBuffer]
+    /// Bytes of the scores, which passes of few rows use as well.
+    private let scoreBytes: Int
+    /// Stretches of memory that each begin with a first row.
+    private let partCount: Int
+    /// Most rows of a pass since the memory was given back last.
+    private(set) var usedRows = 0
     /// Told of every product's input while a model is calibrated.
     var inputRecorder: InputRecorder?
 
     init(
-        configurations: [ModelConfiguration], maxRows: Int, contextSize: Int, threadCount: Int
+        configurations: [ModelConfiguration], maxRows: Int, contextSize: Int, threadCount: Int,
+        isSparse: Bool = false
     ) throws(TandemError) {
         var hidden = 0
         var queryWidth = 0
@@ -70,7 +77,7 @@ final class Workspace {
             guard let bytes = byteProduct(rows, width, 4) else {
                 throw TandemError.outOfMemory(requestedBytes: Int.max, purpose: purpose)
             }
-            let buffer = try AlignedBuffer(byteCount: bytes, purpose: purpose)
+            let buffer = try AlignedBuffer(byteCount: bytes, purpose: purpose, isSparse: isSparse)
             owned.append(buffer)
             return unsafe buffer.pointer(to: Float.self)
         }
@@ -86,12 +93,16 @@ final class Workspace {
         unsafe quantizedScales = try floats(maxRows, groupStride, "activations")
         unsafe scores = try floats(threadCount, scoresPerThread, "attention scores")
         unsafe tiles = try floats(threadCount, maxRows * Self.tileWidth, "logits")
-        let bytes = try AlignedBuffer(byteCount: maxRows * quantizedStride, purpose: "activations")
-        let sums = try AlignedBuffer(byteCount: maxRows * groupStride * 4, purpose: "activations")
+        let bytes = try AlignedBuffer(
+            byteCount: maxRows * quantizedStride, purpose: "activations", isSparse: isSparse)
+        let sums = try AlignedBuffer(
+            byteCount: maxRows * groupStride * 4, purpose: "activations", isSparse: isSparse)
         owned.append(bytes)
         owned.append(sums)
         unsafe quantized = bytes.pointer(to: Int8.self)
         unsafe quantizedSums = sums.pointer(to: Int32.self)
+        scoreBytes = threadCount * scoresPerThread * 4
+        partCount = owned.count + threadCount
         buffers = owned
     }
 
@@ -109,6 +120,19 @@ final class Workspace {
     /// Gives the memory back until the next pass. Not during a pass.
     func discard() {
         for buffer in buffers { buffer.discard() }
+        usedRows = 0
+    }
+
+    /// Counts `rows` rows as used; call before a pass.
+    func use(rows: Int) {
+        usedRows = max(usedRows, min(rows, maxRows))
+    }
+
+    /// Bytes of the pages in use, at most.
+    var usedBytes: Int {
+        let rows = (byteCount - scoreBytes) / maxRows * usedRows
+        let pages = partCount * 2 * PageGeometry.system.size
+        return usedRows == 0 ? 0 : min(byteCount, scoreBytes + rows + pages)
     }
 
     /// Bytes reserved.

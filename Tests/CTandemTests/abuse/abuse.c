@@ -92,6 +92,7 @@ static void use_model(tandem_model *model, int32_t expected) {
     statistics.size = sizeof statistics;
     GIVES(expected, tandem_embedding(model, "a", 1, TANDEM_POOLING_MEAN, values, 4, &count));
     GIVES(expected, tandem_model_statistics(model, &statistics));
+    GIVES(expected, tandem_model_set_memory_budget(model, (uint64_t)1 << 40));
     memset(text, 'x', sizeof text);
     tandem_model_last_error(model, text, sizeof text);
     CHECK(memchr(text, 0, sizeof text) != NULL);
@@ -550,6 +551,97 @@ static void forks(void) {
     GIVES(TANDEM_OK, tandem_model_free(model));
 }
 
+/// A model within the least budget that it can run in: its weights are read from the file in every pass.
+static tandem_model *load_streamed(void) {
+    tandem_load_options options;
+    memset(&options, 0, sizeof options);
+    tandem_session_options session;
+    memset(&session, 0, sizeof session);
+    session.size = sizeof session;
+    session.context_size = 128;
+    options.size = sizeof options;
+    options.threads = 2;
+    options.session = &session;
+    options.memory_bytes = 1;
+    tandem_model *model = NULL;
+    char error[512];
+    GIVES(TANDEM_ERROR_OUT_OF_MEMORY, tandem_model_load(model_path, &options, &model, error, sizeof error));
+    const char *least = strstr(error, "at least ");
+    if (least == NULL) exit(2);
+    options.memory_bytes = strtoull(least + 9, NULL, 10) + 65536;
+    GIVES(TANDEM_OK, tandem_model_load(model_path, &options, &model, error, sizeof error));
+    return model;
+}
+
+typedef struct {
+    char bytes[4096];
+    size_t length;
+} text_buffer;
+
+static int32_t append(void *user_data, const char *text, size_t length) {
+    text_buffer *buffer = (text_buffer *)user_data;
+    if (length <= sizeof buffer->bytes - buffer->length) {
+        memcpy(buffer->bytes + buffer->length, text, length);
+        buffer->length += length;
+    }
+    return 0;
+}
+
+typedef struct {
+    tandem_session *session;
+    text_buffer text;
+} streamed_generation;
+
+static void *generate_streamed(void *argument) {
+    streamed_generation *generation = (streamed_generation *)argument;
+    tandem_generate_options options = few_tokens(40);
+    generation->text.length = 0;
+    GIVES(TANDEM_OK, tandem_session_reset(generation->session));
+    GIVES(TANDEM_OK, tandem_generate(generation->session, "Once upon", TANDEM_C_STRING, &options, append,
+                                     &generation->text, NULL));
+    return NULL;
+}
+
+/// A model that streams, while children are forked that end, or become another program: the parent's text is the same, and
+/// no program has the file open.
+static void streamed_forks(void) {
+    tandem_model *model = load_streamed();
+    streamed_generation generation;
+    generation.session = make_session(model);
+    generate_streamed(&generation);
+    text_buffer expected = generation.text;
+    CHECK(expected.length > 0);
+    tandem_statistics statistics;
+    memset(&statistics, 0, sizeof statistics);
+    statistics.size = sizeof statistics;
+    GIVES(TANDEM_OK, tandem_model_statistics(model, &statistics));
+    CHECK(statistics.bytes_streamed > 0);
+#ifdef __SANITIZE_ADDRESS__
+    int rounds = 0;
+#else
+    int rounds = 6;
+#endif
+    for (int round = 0; round < rounds; round++) {
+        pthread_t running;
+        int status = -1;
+        if (pthread_create(&running, NULL, generate_streamed, &generation) != 0) exit(2);
+        pid_t process = fork();
+        if (process == 0) {
+            if (round % 3 == 0) _exit(0);
+            if (round % 3 == 1) _exit(child(model, generation.session));
+            execl("/bin/sh", "sh", "-c", "! readlink /proc/self/fd/* | grep -q -x -F \"$1\"", "sh", model_path, (char *)NULL);
+            _exit(127);
+        }
+        CHECK(process > 0 && waitpid(process, &status, 0) == process);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        pthread_join(running, NULL);
+        CHECK(generation.text.length == expected.length &&
+              memcmp(generation.text.bytes, expected.bytes, expected.length) == 0);
+    }
+    GIVES(TANDEM_OK, tandem_session_free(generation.session));
+    GIVES(TANDEM_OK, tandem_model_free(model));
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) {
         fprintf(stderr, "usage: abuse MODEL SCRATCH_DIRECTORY\n");
@@ -575,6 +667,7 @@ int main(int argc, char **argv) {
     callbacks();
     threads();
     forks();
+    streamed_forks();
     printf("%d checks, %d failures\n", checks, failures);
     return failures == 0 ? 0 : 1;
 }

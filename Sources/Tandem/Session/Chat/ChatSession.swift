@@ -25,7 +25,7 @@ public final class ChatSession: Sendable {
     public let session: Session
     /// How the conversation is written.
     public let templates: ChatTemplates
-    private let state: Mutex<State>
+    private let state: Guarded<State>
     private let busy = Atomic<Bool>(false)
 
     private struct State {
@@ -61,7 +61,7 @@ public final class ChatSession: Sendable {
             self.templates = own
         }
         session = try model.makeSession(options: options)
-        state = Mutex(State(instructions: instructions, tools: tools, variables: variables, time: time))
+        state = Guarded(State(instructions: instructions, tools: tools, variables: variables, time: time))
     }
 
     /// The system message; nil = none, or the template's own.
