@@ -18,6 +18,7 @@
 #endif
 
 #include "tk_gemm512.h"
+#include "tk_gemm512_wide.h"
 
 // How far ahead of the weights in use to prefetch: single panels come from memory, pairs from the
 // second-level cache. Measured on Zen 5 with one thread.
@@ -83,39 +84,7 @@ TK_INLINE void tk512_part_i4(const uint8_t *w, size_t next, const int8_t *q, siz
     }
 }
 
-// The offsets of i4z panels in a pass of their own, for blocks whose other sums leave no registers free.
-TK_INLINE void tk512_offsets(const tk_qgemm *a, size_t panel, size_t row, const int R, const int N,
-                             __m512 acc[]) {
-    const size_t groups = a->kp / a->ga, per_code = a->gw / a->ga;
-    const uint8_t *scales = tk_panel_scales(a, panel, TK_I4Z);
-    const size_t next = (size_t)(tk_panel_scales(a, panel + 1, TK_I4Z) - scales);
-    const uint8_t *codes = scales + TK_I4Z_FACTORS + 16;
-    __m512 b[16], offset[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-    float shifts[8][16];
-    TK_UNROLL
-    for (int i = 0; i < R * N; i++) b[i] = _mm512_setzero_ps();
-    size_t until_code = 0;
-    for (size_t g = 0; g < groups; g++) {
-        if (g % 16 == 0) tk512_shifts(a, row, g, R, shifts);
-        if (until_code == 0) {
-            TK_UNROLL
-            for (int n = 0; n < N; n++) {
-                offset[n] = tk512_signed_codes(codes + (size_t)n * next);
-            }
-            codes += 32;
-            until_code = per_code;
-        }
-        until_code--;
-        TK_UNROLL
-        for (int i = 0; i < R * N; i++) {
-            b[i] = _mm512_fmadd_ps(offset[i % N], _mm512_set1_ps(shifts[i / N][g % 16]), b[i]);
-        }
-    }
-    TK_UNROLL
-    for (int i = 0; i < R * N; i++) acc[i] = tk512_add_offset(acc[i], b[i], scales + (size_t)(i % N) * next);
-}
-
-// N panels times R <= 8 rows.
+// N panels times R rows, R * N <= 16.
 TK_INLINE void tk512_gemm_q_block(const tk_qgemm *a, size_t panel, size_t row, const int R, const int N,
                                   const int kind) {
     const int S = R * N == 1 ? 4 : R * N <= 3 ? 2 : 1;
@@ -192,6 +161,7 @@ TK_INLINE void tk512_gemm_q_block(const tk_qgemm *a, size_t panel, size_t row, c
     }
 }
 
+// N panels times 1 ... 8 rows.
 TK_INLINE void tk512_gemm_q_rows(const tk_qgemm *a, size_t panel, size_t row, size_t rows, const int N,
                                  const int kind) {
     switch (rows) {
@@ -206,7 +176,28 @@ TK_INLINE void tk512_gemm_q_rows(const tk_qgemm *a, size_t panel, size_t row, si
     }
 }
 
+// The blocks of verification, whose weights come from memory; 1 when it took them. From 12 rows on int4 is bound by
+// its products, where pairs of panels are as fast.
+TK_INLINE int tk512_gemm_q_wide(const tk_qgemm *a, size_t panel0, size_t panel1, const int kind) {
+    switch (a->rows) {
+    case 9: tk512_wide(a, 0, 9, panel0, panel1, kind); return 1;
+    case 10: tk512_wide(a, 0, 10, panel0, panel1, kind); return 1;
+    case 11: tk512_wide(a, 0, 11, panel0, panel1, kind); return 1;
+    default: break;
+    }
+    if (kind != TK_I8) return 0;
+    switch (a->rows) {
+    case 12: tk512_wide(a, 0, 12, panel0, panel1, kind); return 1;
+    case 13: tk512_wide(a, 0, 13, panel0, panel1, kind); return 1;
+    case 14: tk512_wide(a, 0, 14, panel0, panel1, kind); return 1;
+    case 15: tk512_wide(a, 0, 15, panel0, panel1, kind); return 1;
+    case 16: tk512_wide(a, 0, 16, panel0, panel1, kind); return 1;
+    default: return 0;
+    }
+}
+
 TK_INLINE void tk512_gemm_q(const tk_qgemm *a, size_t panel0, size_t panel1, const int kind) {
+    if (tk512_gemm_q_wide(a, panel0, panel1, kind)) return;
     // Enough panels, in pairs, to stay in the second-level cache while all row blocks pass over them. The
     // first block reads them from memory, in one stream; the others two at a time, which share their loads of
     // activations.

@@ -74,6 +74,24 @@ struct ProductTests {
         }
     }
 
+    @Test("verification: more columns than are copied at a time", arguments: Table.all, [64, 128, 0])
+    func verification(table: Table, group: Int) {
+        let shape = Shape(rows: 40, columns: 4200, group: group, activationGroup: group == 0 ? 32 : group)
+        for kind in MatrixKind.allCases {
+            var random = Random(seed: UInt64(5 + group))
+            let w = QuantisedMatrix.random(
+                rows: shape.rows, columns: shape.columns, kind: kind, group: group, using: &random)
+            let x = activations(shape, rows: 16, paddedColumns: w.paddedColumns, &random)
+            let expected = bits(Table.scalar.product(x, w))
+            let width = w.panelCount * 16
+            for rows in [1, 8, 9, 11, 12, 16] {
+                #expect(
+                    bits(table.product(x, w, rows: 0..<rows)) == Array(expected[..<(rows * width)]),
+                    "\(kind), \(rows) rows")
+            }
+        }
+    }
+
     @Test("a row's result depends neither on other rows nor on panel ranges", arguments: Table.all)
     func independence(table: Table) {
         var random = Random(seed: 7)

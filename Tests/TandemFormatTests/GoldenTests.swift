@@ -32,6 +32,7 @@ import Testing
     func good(row: Row) throws {
         let file = try TandemFile(path: row.path)
         for index in file.chunks.indices { try file.verify(chunk: index) }
+        try file.verifyChunks(threadCount: 3)
         let values = try decodeAll(file)
         let url = URL(filePath: row.path).deletingPathExtension().appendingPathExtension("values")
         let stored = try Data(contentsOf: url)
@@ -50,6 +51,8 @@ import Testing
                 for index in file.chunks.indices { try file.verify(chunk: index) }
             })
         #expect(error.code == row.verdict && error.field == row.field, "\(error)")
+        let together = formatError { try TandemFile(path: row.path).verifyChunks(threadCount: 3) }
+        #expect(together == error)
         #expect(!error.description.isEmpty && !error.description.contains("\n"))
         if !row.field.isEmpty, case .invalidField(_, let offset, _) = error { #expect(offset != nil) }
     }

@@ -43,6 +43,22 @@ import Testing
         #expect(file.tensor(named: "primary.nothing") == nil)
     }
 
+    @Test("of several damaged chunks the first is named", arguments: [1, 2, 64])
+    func damagedChunks(threadCount: Int) throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path("a.tandem")
+        try SampleFile(kind: .tandem).write(to: path)
+        let chunks = try TandemFile(path: path).chunks
+        try #require(chunks.count >= 4)
+        var bytes = try Data(contentsOf: URL(filePath: path))
+        for chunk in chunks.suffix(3) { bytes[chunk.offset] ^= 1 }
+        try bytes.write(to: URL(filePath: path))
+        let file = try TandemFile(path: path)
+        let error = try #require(formatError { try file.verifyChunks(threadCount: threadCount) })
+        #expect(error.code == "checksum")
+        #expect(error.field == "chunks[\(chunks[chunks.count - 3].name)]")
+    }
+
     @Test func descriptorsAreClosed() throws {
         let folder = try TemporaryFolder()
         let path = folder.path("a.tandem")

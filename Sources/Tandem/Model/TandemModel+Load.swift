@@ -73,7 +73,7 @@ extension TandemModel {
             file.watch()
             if options.verification == .full {
                 do {
-                    for index in file.chunks.indices { try file.verify(chunk: index) }
+                    try file.verifyChunks(threadCount: source.threadCount)
                 } catch {
                     throw .format(error)
                 }

@@ -63,9 +63,11 @@ final class Workspace {
             headScratch = max(headScratch, tk_kv_scratch(model.headSize))
         }
         let padded = { (count: Int) in (count + 15) & ~15 }
-        // Quantised rows are padded to a multiple of the largest group a matrix may use ("row" pads to 64).
-        quantizedStride = (max(hidden, queryWidth, feedForward) + 127) & ~127
-        groupStride = quantizedStride / 32
+        // Quantised rows are padded to a multiple of the largest group a matrix may use ("row" pads to 64). One cache
+        // line more, because rows a power of two apart would share the few places that a cache has for their lines.
+        let columns = (max(hidden, queryWidth, feedForward) + 127) & ~127
+        quantizedStride = columns + 64
+        groupStride = padded(columns / 32) + 16
         scoresPerThread = scoreVectors * padded(contextSize) + padded(headScratch)
         self.maxRows = maxRows
         self.contextSize = contextSize
