@@ -2,87 +2,79 @@
 
 internal import TandemFormat
 
-/// The last units of a pass, kept in memory as long as nobody else needs the room.
+/// Units of a pass that are kept in memory as long as nobody else needs the room.
 ///
-/// A unit is copied from the ring as a pass goes by it: nothing is read for that. The units that are held are always the last
-/// ones, so that giving some up never concerns what was read ahead for the next pass, which begins with the first ones.
-///
-/// The last unit lies at the start of the buffer, each one before it behind the one after: giving up the first of those that
-/// are held leaves the pages at the end to the system.
+/// A unit is copied from the ring as a pass goes by it: nothing is read for that. Which units there is room for follows
+/// ``StreamProgram/holdingOrder``, the first of which lie at the start of the buffer: giving some up leaves the pages at the
+/// end to the system.
 ///
 /// Thread safety: none; used by whoever holds the stream's pass, or keeps passes away.
 @safe
 final class HeldUnits {
-    /// The units from here on are held.
-    private(set) var first: Int
-    /// There is room for the units from here on.
-    private var target: Int
-    /// The unit that this pass copies next; those behind ``first`` are there already.
-    private var next: Int
-    /// Bytes of the regions from each unit on.
-    private let lengths: [Int]
+    /// The units in the order in which they are kept, and each one's place in it.
+    private let order: [Int]
+    private let rank: [Int]
+    /// Bytes of the regions before each place.
+    private let offsets: [Int]
+    private var isHeld: [Bool]
+    /// There is room for so many units.
+    private var count = 0
+    /// Bytes of the units that are held.
+    private(set) var heldBytes = 0
     private let buffer: AlignedBuffer?
     private let geometry: PageGeometry
 
     /// - Parameter capacity: bytes there may ever be room for.
-    init(units: [StreamUnit], capacity: Int, geometry: PageGeometry = .system) throws(TandemError) {
-        var lengths = [Int](repeating: 0, count: units.count + 1)
-        for index in units.indices.reversed() {
-            lengths[index] = lengths[index + 1] + units[index].regionLength
+    init(program: StreamProgram, capacity: Int, geometry: PageGeometry = .system) throws(TandemError) {
+        order = program.holdingOrder
+        var rank = [Int](repeating: 0, count: order.count)
+        var offsets = [0]
+        for (place, unit) in order.enumerated() {
+            rank[unit] = place
+            offsets.append(offsets[place] + program.units[unit].regionLength)
         }
-        self.lengths = lengths
+        self.rank = rank
+        self.offsets = offsets
         self.geometry = geometry
-        first = units.count
-        target = first
-        next = first
-        let size = min(capacity, geometry.up(lengths[0]))
+        isHeld = [Bool](repeating: false, count: order.count)
+        let size = min(capacity, geometry.up(offsets[order.count]))
         buffer =
             size > 0
             ? try AlignedBuffer(byteCount: size, purpose: "weights held for a while", isSparse: true) : nil
     }
 
-    /// Bytes of memory that are in use for units, or will be when the next pass is over.
-    var byteCount: Int { geometry.up(lengths[min(first, target)]) }
-
-    /// Bytes of the units that are held.
-    var heldBytes: Int { lengths[first] }
-
     /// Leaves so many bytes to units. What is too much goes at once; for more of them, the next passes copy.
-    func setRoom(_ bytes: Int) {
+    /// - Returns: the units that are held no more.
+    func setRoom(_ bytes: Int) -> [Int] {
         let room = min(bytes, buffer?.byteCount ?? 0)
-        let used = byteCount
-        // The least index whose units fit.
-        var (low, high) = (0, lengths.count - 1)
-        while low < high {
-            let middle = (low + high) / 2
-            if geometry.up(lengths[middle]) <= room { high = middle } else { low = middle + 1 }
+        let before = count
+        while count < order.count, geometry.up(offsets[count + 1]) <= room { count += 1 }
+        while count > 0, geometry.up(offsets[count]) > room { count -= 1 }
+        guard count < before else { return [] }
+        let gone = order[count..<before].filter { isHeld[$0] }
+        for unit in gone {
+            isHeld[unit] = false
+            heldBytes -= offsets[rank[unit] + 1] - offsets[rank[unit]]
         }
-        target = low
-        first = max(first, target)
-        next = target
-        if byteCount < used { buffer?.discard(from: byteCount) }
-    }
-
-    /// A pass begins: what one that was given up has copied does not count.
-    func beginPass() {
-        next = target
+        buffer?.discard(from: geometry.up(offsets[count]))
+        return gone
     }
 
     /// Where a unit is, if it is held.
-    func region(of unit: Int) -> UnsafeMutableRawPointer? {
-        guard unit >= first, unit + 1 < lengths.count, let buffer else { return nil }
-        return unsafe buffer.base + lengths[unit + 1]
+    func region(of unit: Int) -> UnsafeRawPointer? {
+        guard isHeld[unit], let buffer else { return nil }
+        return unsafe UnsafeRawPointer(buffer.base + offsets[rank[unit]])
     }
 
     /// Copies a unit that the pass is done with, if there is room for it.
-    /// - Returns: whether more units are held than before: all there is room for.
+    /// - Returns: whether it is held from now on.
     func take(_ unit: Int, from region: UnsafeRawPointer) -> Bool {
-        guard unit == next, unit < first, let buffer else { return false }
-        unsafe (buffer.base + lengths[unit + 1]).copyMemory(
-            from: region, byteCount: lengths[unit] - lengths[unit + 1])
-        next += 1
-        guard next == first else { return false }
-        first = target
+        let place = rank[unit]
+        guard place < count, !isHeld[unit], let buffer else { return false }
+        let length = offsets[place + 1] - offsets[place]
+        unsafe (buffer.base + offsets[place]).copyMemory(from: region, byteCount: length)
+        isHeld[unit] = true
+        heldBytes += length
         return true
     }
 }

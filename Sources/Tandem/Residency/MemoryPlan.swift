@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CTandemKernels
 import Glibc
 
 /// Where everything that running a model takes is kept, in bytes.
@@ -76,11 +77,14 @@ public struct MemoryPlan: Sendable, Equatable {
 
     /// What the runtime itself takes: program and library pages, stacks, the heap's own needs.
     ///
-    /// Measured on Linux x86-64 as the peak resident memory of `tandem generate`, its context filled, minus what the plan lists
-    /// by name (`Tools/bench/lowram --overhead` repeats it): 8.8 MiB for a program with the Swift libraries inside, 14.0 MiB
-    /// for one that loads them. Three quarters of it are pages of programs and libraries, which a control group that others
-    /// have read them in is not charged for.
-    public static let runtimeBytes = loadsSwift ? (14 << 20) + (512 << 10) : (9 << 20) + (512 << 10)
+    /// Measured on Linux x86-64 as the peak resident memory of `tandem generate` minus what the plan lists by name and the run
+    /// uses: 8.8 MiB for a program with the Swift libraries inside; for one that loads them 10.1 MiB, 17.6 MiB where pages
+    /// that were needed only at the start cannot be given back. Three quarters of it are pages of programs and libraries,
+    /// which a control group that others have read them in is not charged for.
+    public static let runtimeBytes =
+        !loadsSwift
+        ? (9 << 20) + (512 << 10)
+        : tk_release_program_pages() > 0 ? (11 << 20) + (512 << 10) : 18 << 20
 
     /// Whether the Swift libraries are files of their own in this process.
     private static let loadsSwift: Bool = {

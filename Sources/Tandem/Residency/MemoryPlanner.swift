@@ -358,7 +358,7 @@ struct MemoryPlanner {
         let pages = PageGeometry.system
         let held = min(held & ~(pages.size - 1), pages.up(program.units.reduce(0) { $0 + $1.regionLength }))
         items.addHeld(held)
-        let kept = program.units[program.lastUnits(within: held)]
+        let kept = held > 0 ? program.heldUnits(within: held) : []
         let streamed = draft.placement.streamed.reduce(0) {
             $0 + file.tensors[$1].dataLength + file.tensors[$1].scalesLength
         }

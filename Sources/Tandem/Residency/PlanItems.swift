@@ -107,7 +107,7 @@ struct PlanItems {
 
     /// What is left over for streamed weights.
     mutating func addHeld(_ bytes: Int) {
-        add("weights held", bytes, "the last ones of a pass")
+        add("weights held", bytes, "of those streamed, at equal distances")
     }
 
     /// Memory that was taken for matching grammars.

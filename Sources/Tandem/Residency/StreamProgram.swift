@@ -51,15 +51,25 @@ struct StreamProgram: Sendable {
         }
     }
 
-    /// The units, from the last one, whose regions fit in `bytes`.
-    func lastUnits(within bytes: Int) -> Range<Int> {
-        var first = units.count
-        var left = bytes
-        while first > 0, units[first - 1].regionLength <= left {
-            first -= 1
-            left -= units[first].regionLength
+    /// The units in the order in which they are kept where there is room: however many these are, they lie at nearly equal
+    /// distances, so that storage goes on reading while they are computed with.
+    var holdingOrder: [Int] {
+        var bits = 0
+        while 1 << bits < units.count { bits += 1 }
+        return (0..<1 << bits).compactMap { index in
+            // The bits of the index, reversed.
+            let unit = (0..<bits).reduce(0) { $0 << 1 | index >> $1 & 1 }
+            return unit < units.count ? unit : nil
         }
-        return first..<units.count
+    }
+
+    /// The units that are kept in `bytes`.
+    func heldUnits(within bytes: Int) -> [StreamUnit] {
+        var left = bytes
+        return holdingOrder.map { units[$0] }.prefix { unit in
+            left -= unit.regionLength
+            return left >= 0
+        }
     }
 
     /// Bytes of the largest region in the ring buffer.

@@ -48,8 +48,9 @@ final class StreamReader: @unchecked Sendable {
     private var queue: [Entry] = []
     /// The unit to be read next.
     private var next = 0
-    /// The units from here on are in memory elsewhere: a pass reads those before only.
-    private var end: Int
+    /// Units that are in memory elsewhere: passes do without reading them.
+    private var isHeld: [Bool]
+    private var heldCount = 0
     /// Counts the restarts; a read that began before one is worthless.
     private var epoch = 0
     private var failure: FormatError?
@@ -67,7 +68,7 @@ final class StreamReader: @unchecked Sendable {
         self.units = units
         self.storage = storage
         self.buffer = buffer
-        end = units.count
+        isHeld = [Bool](repeating: false, count: units.count)
         ring = StreamRing(size: buffer.byteCount)
         unsafe mutex = .allocate(capacity: 1)
         unsafe changed = .allocate(capacity: 1)
@@ -131,7 +132,7 @@ final class StreamReader: @unchecked Sendable {
             let unit = next
             let began = epoch
             queue.append(Entry(unit: unit, start: start, isFilled: false))
-            next = unit + 1 < end ? unit + 1 : 0
+            next = (unit + 1) % units.count
             isReading = true
             unlock()
             let clock = monotonicSeconds()
@@ -167,8 +168,9 @@ final class StreamReader: @unchecked Sendable {
     /// Room for the next unit, waited for; `nil` when the thread is to end. Called and left with the lock held.
     private func placeNext() -> Int? {
         while !isStopping {
-            if isActive, failure == nil, next < end, let start = ring.place(units[next].regionLength) {
-                return start
+            if isActive, failure == nil, heldCount < units.count {
+                next = upcoming
+                if let start = ring.place(units[next].regionLength) { return start }
             }
             wait()
         }
@@ -214,11 +216,11 @@ final class StreamReader: @unchecked Sendable {
         unlock()
     }
 
-    /// From now on a pass reads the units before `end` only.
-    func setEnd(_ end: Int) {
+    /// Says that units are in memory elsewhere from now on, or are no more.
+    func setHeld(_ units: [Int], _ areHeld: Bool) {
         lock()
-        self.end = end
-        if next >= end { next = 0 }
+        for unit in units { isHeld[unit] = areHeld }
+        heldCount += areHeld ? units.count : -units.count
         broadcast()
         unlock()
     }
@@ -243,7 +245,12 @@ final class StreamReader: @unchecked Sendable {
     {
         lock()
         defer { unlock() }
-        if (queue.first?.unit ?? next) != unit { restart(at: unit) }
+        // What was read ahead before it was held is passed over.
+        while let first = queue.first, first.unit != unit, first.isFilled, isHeld[first.unit] {
+            queue.removeFirst()
+            ring.removeFirst()
+        }
+        if (queue.first?.unit ?? upcoming) != unit { restart(at: unit) }
         if !isActive {
             isActive = true
             broadcast()
@@ -263,6 +270,13 @@ final class StreamReader: @unchecked Sendable {
             observer?.betweenLayers()
             lock()
         }
+    }
+
+    /// The unit that is read next; called with the lock held.
+    private var upcoming: Int {
+        var unit = next
+        while heldCount < units.count, isHeld[unit] { unit = (unit + 1) % units.count }
+        return unit
     }
 
     /// Gives back the region of the first unit.

@@ -54,7 +54,7 @@ final class WeightStream: @unchecked Sendable {
         let buffer = try AlignedBuffer(
             byteCount: BlockLayout.up(max(ringLength, program.largestRegion)), purpose: "streamed weights")
         reader = StreamReader(units: program.units, storage: storage, buffer: buffer)
-        held = try HeldUnits(units: program.units, capacity: heldLength)
+        held = try HeldUnits(program: program, capacity: heldLength)
         if let hashes {
             verifier = try StreamVerifier(
                 units: program.units, chunks: file.chunks, hashes: hashes, storage: storage)
@@ -88,7 +88,6 @@ final class WeightStream: @unchecked Sendable {
         self.cancellations = cancellations
         self.observer = observer
         failure = nil
-        held.beginPass()
     }
 
     func endPass() {
@@ -99,9 +98,8 @@ final class WeightStream: @unchecked Sendable {
 
     /// Leaves so many bytes to units that stay in memory from one pass to the next. Not during a pass.
     func setRoom(_ bytes: Int) {
-        let before = held.first
-        held.setRoom(bytes)
-        if held.first != before { reader.setEnd(held.first) }
+        let gone = held.setRoom(bytes)
+        if !gone.isEmpty { reader.setHeld(gone, false) }
     }
 
     /// Bytes of units that stay in memory; not during a pass.
@@ -130,7 +128,7 @@ final class WeightStream: @unchecked Sendable {
         let region: UnsafeRawPointer
         let kept = unsafe held.region(of: index)
         if let kept = unsafe kept {
-            unsafe region = UnsafeRawPointer(kept)
+            unsafe region = kept
         } else {
             switch reader.wait(for: index, cancellations, observer: observer) {
             case .ready(let base): unsafe region = UnsafeRawPointer(base)
@@ -161,9 +159,8 @@ final class WeightStream: @unchecked Sendable {
         guard let (unit, region, isHeld) = unsafe current else { return }
         unsafe current = nil
         guard !isHeld else { return }
-        let holdsMore = unsafe failure == nil && held.take(unit, from: region)
+        if unsafe failure == nil && held.take(unit, from: region) { reader.setHeld([unit], true) }
         reader.release()
-        if holdsMore { reader.setEnd(held.first) }
     }
 
     /// What reading has cost since the model was loaded.
