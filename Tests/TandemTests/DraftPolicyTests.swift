@@ -249,6 +249,27 @@ private struct Scene {
         #expect(lookup.propose(limit: 2) == nil)
     }
 
+    @Test("All occurrences: longer matches first, then the newest; a path goes on from the newest tokens")
+    func occurrences() {
+        var lookup = PromptLookup()
+        lookup.update([1, 2, 3, 4, 9, 2, 3, 5, 6, 1, 2, 3])
+        #expect(
+            lookup.proposals(limit: 2, count: 4) == [
+                .init(tokens: [4, 9], matchLength: 3), .init(tokens: [5, 6], matchLength: 2),
+            ])
+        #expect(lookup.proposals(limit: 2, count: 1).count == 1)
+        #expect(lookup.proposals(limit: 0, count: 4).isEmpty && lookup.proposals(limit: 2, count: 0).isEmpty)
+        #expect(lookup.proposals(after: [5], limit: 1, count: 4) == [.init(tokens: [6], matchLength: 3)])
+        #expect(
+            lookup.proposals(after: [8, 9, 2, 3], limit: 2, count: 9) == [
+                .init(tokens: [5, 6], matchLength: 3), .init(tokens: [4, 9], matchLength: 2),
+            ])
+        #expect(lookup.proposals(after: [8], limit: 2, count: 4).isEmpty)
+        for limit in 1...6 {
+            #expect(lookup.proposals(limit: limit, count: 4).first == lookup.propose(limit: limit))
+        }
+    }
+
     @Test("A history that was taken back leaves no trace")
     func rollback() {
         var lookup = PromptLookup()

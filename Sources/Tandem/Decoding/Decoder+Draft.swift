@@ -16,7 +16,8 @@ struct Drafts {
     var grown: (pool: DraftPool, origins: [Int])?
     /// Where the secondary's keys and values of each node of `tree` are, counted from the newest token's position; 0 = nowhere.
     var homes: [Int] = []
-    var areLookedUp = false
+    /// Drafts that only prompt lookup knew of.
+    var lookedUp = 0
     /// The scores of the drafts by the distributions they were drawn from, where drafting has a scorer.
     var scores: [TokenScore] = []
 
@@ -57,16 +58,16 @@ extension Decoder {
         sampler: inout Sampler, races: TokenRaces, endTokens: Set<TokenID>,
         cancellation: CancellationToken?
     ) throws(TandemError) {
-        if try lookUp(&drafts, pass: &pass, drafting: &drafting, endTokens: endTokens) { return }
-        // Nothing is drafted after a token that the secondary does not know.
-        guard let newest = drafts.history.last, Int(newest) < core.sharedVocabulary, core.secondary != nil
-        else { return }
-        if drafts.constraint == nil, drafting.policy.growsTree(pass) {
+        // Nothing is drafted by the secondary after a token that it does not know.
+        let knowsNewest = drafts.history.last.map { Int($0) < core.sharedVocabulary } ?? false
+        let canRun = knowsNewest && core.secondary != nil
+        if canRun, drafting.policy.growsTree(pass) {
             try growTree(
                 &drafts, pass: &pass, drafting: &drafting, sampler: &sampler, races: races,
                 endTokens: endTokens, cancellation: cancellation)
             return
         }
+        if try lookUp(&drafts, pass: &pass, drafting: &drafting, endTokens: endTokens) || !canRun { return }
         let question = drafting.policy.isFixed ? nil : routerQuestion
         question?.isGreedy = sampler.parameters.isGreedy
         while drafting.policy.wantsStep(pass) {
@@ -118,13 +119,7 @@ extension Decoder {
         drafting.lookup?.update(drafts.history)
         guard var proposal = drafting.lookup?.propose(limit: maxDraft) else { return false }
         if let constraint = drafts.constraint {
-            // Up to the first token that the grammar does not allow.
-            var ahead = constraint
-            var allowed: [TokenID] = []
-            for token in proposal.tokens {
-                guard try ahead.advance(token) else { break }
-                allowed.append(token)
-            }
+            let allowed = try constraint.allowed(proposal.tokens)
             proposal = PromptLookup.Proposal(tokens: allowed, matchLength: proposal.matchLength)
         }
         let length = drafting.policy.lookupLength(proposal, in: pass)
@@ -135,7 +130,7 @@ extension Decoder {
             if endTokens.contains(token) { break }
         }
         drafting.policy.markLookedUp(&pass, proposal)
-        drafts.areLookedUp = true
+        drafts.lookedUp = drafts.count
         return true
     }
 

@@ -6,6 +6,8 @@ internal import TandemTokenizer
 extension Decoder {
     /// Children of a node that are looked at.
     private static let branches = 10
+    /// Earlier occurrences of a text that are looked at.
+    private static let occurrences = 4
 
     /// Room of a pass for drafts: `depth` one after the other, `nodes` in all where these are no chain.
     ///
@@ -20,7 +22,7 @@ extension Decoder {
         return nodes > 0 && free > 3 ? (min(depth, nodes, free / 2), nodes) : (depth, 0)
     }
 
-    /// Drafts a tree after the newest token, as ``DraftPolicy`` wants it.
+    /// Drafts a tree after the newest token, as ``DraftPolicy`` wants it; what prompt lookup finds are branches of it.
     func growTree(
         _ drafts: inout Drafts, pass: inout DraftPolicy.Pass, drafting: inout Drafting,
         sampler: inout Sampler, races: TokenRaces, endTokens: Set<TokenID>, cancellation: CancellationToken?
@@ -35,6 +37,12 @@ extension Decoder {
         // Weights of drawn tokens know how the race goes; a router does not.
         let question = sampler.parameters.isGreedy ? routerQuestion : nil
         question?.isGreedy = true
+        drafting.lookup?.update(drafts.history)
+        var grammar = drafts.constraint.map(TreeConstraints.init)
+        // What is copied word for word needs no secondary.
+        try lookUp(
+            after: 0, in: &pool, limit: pass.most, pass, drafting, grammar: &grammar, endTokens: endTokens)
+        homes.append(contentsOf: repeatElement(0, count: pool.count - 1))
         while true {
             let room = min(logitRowCount, homeEnd - nextHome)
             let nodes = drafting.policy.expansions(pool, pass, room: room)
@@ -59,12 +67,15 @@ extension Decoder {
                 history.removeSubrange((position + 1)...)
                 history.append(contentsOf: pool.tree.path(to: node).dropFirst().map { pool.tree.tokens[$0] })
                 let depth = pool.tree.depths[node]
-                let candidates = unsafe sampler.candidates(
-                    logits: logits(row: row), vocabularySize: core.sharedVocabulary, history: history,
-                    race: races[depth], limit: Self.branches)
+                let constraint = try grammar?.constraint(after: node, of: pool.tree)
+                let candidates = try candidates(
+                    row: row, sampler: &sampler, history: history, race: races[depth], constraint: constraint)
                 let estimate = row == 0 ? question.map { Double($0.answer) } : nil
                 let judged = drafting.policy.chances.judge(candidates, depth: depth, estimate: estimate)
-                pool.expand(node, judged, endTokens: endTokens)
+                pool.expand(
+                    node, judged, endTokens: endTokens, disputed: drafting.policy.disputedChances)
+                try lookUp(
+                    after: node, in: &pool, limit: 1, pass, drafting, grammar: &grammar, endTokens: endTokens)
             }
             homes.append(contentsOf: repeatElement(0, count: pool.count - homes.count))
             drafting.policy.recordDraft(
@@ -74,6 +85,45 @@ extension Decoder {
         drafts.tree = tree
         drafts.homes = origins.map { homes[$0] }
         drafts.grown = (pool, origins)
+        drafts.lookedUp = origins.count { pool.ranks[$0] == DraftPool.unranked }
+    }
+
+    /// The tokens that may follow the path to a node, from the secondary's row of it.
+    private func candidates(
+        row: Int, sampler: inout Sampler, history: [TokenID], race: TokenRace, constraint: TokenConstraint?
+    ) throws(TandemError) -> [DraftCandidate] {
+        guard let constraint else {
+            return unsafe sampler.candidates(
+                logits: logits(row: row), vocabularySize: core.sharedVocabulary, history: history,
+                race: race, limit: Self.branches)
+        }
+        return try unsafe sampler.candidates(
+            logits: logits(row: row), vocabularySize: core.sharedVocabulary, history: history, race: race,
+            limit: Self.branches, under: constraint)
+    }
+
+    /// Adds what prompt lookup finds for the text up to a node: of it what the secondary can go on after, and the grammar
+    /// allows.
+    private func lookUp(
+        after node: Int, in pool: inout DraftPool, limit: Int, _ pass: DraftPolicy.Pass, _ drafting: Drafting,
+        grammar: inout TreeConstraints?, endTokens: Set<TokenID>
+    ) throws(TandemError) {
+        guard let lookup = drafting.lookup else { return }
+        let path = pool.tree.path(to: node).dropFirst().map { pool.tree.tokens[$0] }
+        for proposal in lookup.proposals(after: path, limit: limit, count: Self.occurrences) {
+            var tokens = Array(proposal.tokens.prefix { Int($0) < core.sharedVocabulary })
+            if let constraint = try grammar?.constraint(after: node, of: pool.tree) {
+                tokens = try constraint.allowed(tokens)
+            }
+            guard let first = tokens.first else { continue }
+            let best = pool.ranked(of: node).first.map { pool.tree.tokens[$0] }
+            let known = PromptLookup.Proposal(tokens: tokens, matchLength: proposal.matchLength)
+            pool.graft(
+                known, after: node,
+                chance: drafting.policy.chance(
+                    known, isDisputed: pool.isExpanded[node] && best != first),
+                depthLimit: pass.most, endTokens: endTokens)
+        }
     }
 
     /// Puts what belongs to the nodes of `path` where it belongs to in a text, after a pass of the lead over `drafts`.

@@ -320,7 +320,7 @@ final class Decoder {
         var step = Step()
         step.drafted = drafts.count
         step.depth = tree.length - 1
-        step.lookedUp = drafts.areLookedUp ? step.drafted : 0
+        step.lookedUp = drafts.lookedUp
         var path = Array(0..<tree.count)
         let next: TokenID?
         if mode == .tandem {

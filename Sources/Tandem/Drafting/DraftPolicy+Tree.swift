@@ -10,7 +10,7 @@
 /// leaf here and there; where a pass reads the weights from storage, a tree of as many nodes as there is room for.
 extension DraftPolicy {
     /// Nodes of a step of the secondary at most.
-    private static let stepRows = 16
+    private static let stepRows = 32
     /// Part of what side nodes promise that a step is made for: their rule takes it that the next step is made anyway.
     private static let sideShare = 0.5
     private static let shadowMemory = 0.9

@@ -46,8 +46,9 @@ package struct DraftPolicy: Sendable {
     var sideRule = StoppingRule()
     var shadow = 0.0
     private var rowsToSolve = 0
-    /// Acceptance of looked-up tokens by length of the match.
+    /// Acceptance of looked-up tokens by length of the match, and of those that the secondary does not think the best.
     private var byMatch: [Int: AcceptanceEstimate]
+    private var byDisputedMatch: [Int: AcceptanceEstimate]
     /// Tokens and seconds of recent passes.
     private var tokens = 0.0
     private var seconds = 0.0
@@ -93,6 +94,7 @@ package struct DraftPolicy: Sendable {
         depthKept = [Double](repeating: 0, count: Self.depthClasses)
         depthPromised = depthKept
         byMatch = [2: 0.3, 3: 0.5, 4: 0.6].mapValues { AcceptanceEstimate(prior: $0) }
+        byDisputedMatch = [2: 0.05, 3: 0.1, 4: 0.15].mapValues { AcceptanceEstimate(prior: $0, strength: 8) }
     }
 
     /// Whether every pass drafts the same number.
@@ -197,8 +199,16 @@ package struct DraftPolicy: Sendable {
             gain += value
             length += 1
         }
-        let other = growsTree(pass) ? treeRule.value(survival: 1) : rule.value(survival: 1)
-        return gain > other ? length : 0
+        return gain > rule.value(survival: 1) ? length : 0
+    }
+
+    /// How likely looked-up tokens are that the secondary does not think the best, by length of the match.
+    var disputedChances: [Int: Double] { byDisputedMatch.mapValues(\.share) }
+
+    /// How likely each token of a looked-up proposal is to be kept after those before it.
+    /// - Parameter isDisputed: whether the secondary would put another token in its place.
+    func chance(_ proposal: PromptLookup.Proposal, isDisputed: Bool) -> Double {
+        (isDisputed ? byDisputedMatch : byMatch)[proposal.matchLength]?.share ?? 0
     }
 
     /// Notes that the drafts of `pass` come from `proposal`.
@@ -248,6 +258,16 @@ package struct DraftPolicy: Sendable {
     /// the last. Call before ``record(_:drafted:accepted:_:)``.
     package mutating func learn(_ pool: DraftPool, path: [Int], next: TokenID?) {
         chances.learn(pool, path: path, next: next, weight: isTrial ? Self.trialWeight : 1)
+        for (step, node) in path.enumerated() {
+            let isLast = step + 1 == path.count
+            guard let token = isLast ? next : pool.tree.tokens[path[step + 1]] else { continue }
+            for child in pool.lookedUp(of: node) {
+                let length = pool.matchLengths[child]
+                let isKept = pool.tree.tokens[child] == token
+                byMatch[length]?.record(isKept)
+                if pool.isExpanded[node], pool.ranks[child] != 0 { byDisputedMatch[length]?.record(isKept) }
+            }
+        }
     }
 
     /// Whether the pass under way drafts only to find out.

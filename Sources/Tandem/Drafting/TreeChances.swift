@@ -14,7 +14,7 @@ package struct TreeChances: Sendable {
     /// How well each of ``exponents`` explains what was taken: logarithms of likelihoods, old ones fading.
     private var evidence: [Double]
     /// How often none of the candidates was taken.
-    private var missed = AcceptanceEstimate(prior: 0.02, strength: 25)
+    private var missed = AcceptanceEstimate(prior: 0.01, strength: 25)
     /// How often best candidates were taken by a router's estimate.
     private var byEstimate: [AcceptanceEstimate]
     /// How often the chance of best candidates was in each bin.
@@ -27,7 +27,7 @@ package struct TreeChances: Sendable {
     /// What is expected of the exponent before anything was taken, and how sure that is.
     private static let greedyExponent = 2.1
     private static let sampledExponent = 1.4
-    private static let exponentSpread = 0.4
+    private static let exponentSpread = 0.3
     /// What the evidence keeps of its weight with every new place.
     private static let memory = 0.995
     private static let surest = 0.999
@@ -136,7 +136,7 @@ package struct TreeChances: Sendable {
         for (step, node) in path.enumerated() where pool.isExpanded[node] {
             let isLast = step + 1 == path.count
             guard let token = isLast ? next : pool.tree.tokens[path[step + 1]] else { continue }
-            let children = pool.children(of: node)
+            let children = pool.ranked(of: node)
             guard let best = children.first else { continue }
             let taken = children.firstIndex { pool.tree.tokens[$0] == token }
             missed.record(taken == nil, weight: weight)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CTandemKernels
+internal import TandemGrammar
 package import TandemTokenizer
 
 extension Sampler {
@@ -22,6 +23,11 @@ extension Sampler {
         }
         let distribution = unsafe distribution(
             logits: logits, vocabularySize: vocabularySize, history: history)
+        return Self.front(of: distribution, race: race, limit: limit)
+    }
+
+    private static func front(of distribution: Distribution, race: TokenRace, limit: Int) -> [DraftCandidate]
+    {
         let front = race.first(limit, of: distribution)
         // A time of 0 is a token that nothing can overtake.
         let speeds = front.map { 1 / max($0.time, .leastNormalMagnitude) }
@@ -31,11 +37,39 @@ extension Sampler {
         }
     }
 
+    /// The same of the tokens that a grammar allows. When greedy, those of the most probable of all that it allows; only
+    /// where it allows none of them the others are looked at.
+    /// - Throws: ``TandemError/grammar(_:)`` for a grammar that is too ambiguous.
+    mutating func candidates(
+        logits: UnsafePointer<Float>, vocabularySize: Int, history: [TokenID], race: TokenRace, limit: Int,
+        under constraint: TokenConstraint
+    ) throws(TandemError) -> [DraftCandidate] {
+        guard !constraint.mustEnd else { return [] }
+        if parameters.isGreedy {
+            var allowed: [DraftCandidate] = []
+            for candidate in unsafe mostProbable(
+                logits: logits, vocabularySize: vocabularySize, history: history, limit: limit)
+            where try constraint.allows(candidate.token) {
+                allowed.append(candidate)
+            }
+            if !allowed.isEmpty { return allowed }
+            let mask = try constraint.mask()
+            guard mask.first(below: vocabularySize) != nil else { return [] }
+            return unsafe mostProbable(
+                logits: logits, vocabularySize: vocabularySize, history: history, limit: limit, mask: mask)
+        }
+        let distribution = try unsafe distribution(
+            logits: logits, vocabularySize: vocabularySize, history: history, under: constraint)
+        return distribution.map { Self.front(of: $0, race: race, limit: limit) } ?? []
+    }
+
     private mutating func mostProbable(
-        logits: UnsafePointer<Float>, vocabularySize: Int, history: [TokenID], limit: Int
+        logits: UnsafePointer<Float>, vocabularySize: Int, history: [TokenID], limit: Int,
+        mask: TokenMask? = nil
     ) -> [DraftCandidate] {
         scratch.removeAll(keepingCapacity: true)
         unsafe scratch.append(contentsOf: UnsafeBufferPointer(start: logits, count: vocabularySize))
+        mask?.apply(to: &scratch)
         if parameters.hasPenalties { applyPenalties(history) }
         var front: [DraftCandidate] = []
         unsafe scratch.withUnsafeMutableBufferPointer { buffer in

@@ -75,4 +75,33 @@ import Testing
             #expect(pool.tree.parents[node] == line[step - 1] && pool.ranks[node] == 0)
         }
     }
+
+    @Test("what is looked up joins what the secondary is for")
+    func grafts() {
+        func judged(_ tokens: [Int32], _ chances: [Double]) -> [TreeChances.Judged] {
+            zip(tokens, chances).map { TreeChances.Judged(token: $0, weight: $1, chance: $1) }
+        }
+        var pool = DraftPool(root: 3)
+        let found = PromptLookup.Proposal(tokens: [7, 8, 9], matchLength: 4)
+        pool.graft(found, after: 0, chance: 0.5, depthLimit: 2, endTokens: [])
+        #expect(pool.tree.tokens == [3, 7, 8] && pool.survival == [1, 0.5, 0.25], "two deep")
+        #expect(pool.ranked(of: 0).isEmpty && pool.lookedUp(of: 0) == [1] && pool.mainLine == [0])
+        // The secondary thinks it the second best: it is no second node.
+        pool.expand(0, judged([5, 7], [0.75, 0.125]), endTokens: [], disputed: [4: 0.25])
+        #expect(pool.tree.tokens == [3, 7, 8, 5] && pool.ranked(of: 0) == [3, 1])
+        #expect(pool.survival == [1, 0.125, 0.0625, 0.75], "what comes after it in proportion")
+        pool.graft(found, after: 0, chance: 0.25, depthLimit: 1, endTokens: [])
+        #expect(pool.survival == [1, 0.25, 0.125, 0.75], "at least as likely as looked-up tokens are")
+        #expect(pool.mainLine == [0, 3])
+        // Not among the candidates: as likely as such tokens are.
+        pool.expand(1, judged([6], [0.5]), endTokens: [6], disputed: [4: 0.125])
+        #expect(pool.survival == [1, 0.25, 0.03125, 0.75, 0.125])
+        #expect(pool.ranks[2] == DraftPool.unranked && pool.isExpanded[4], "nothing comes after an end")
+        pool.graft(
+            PromptLookup.Proposal(tokens: [6, 1], matchLength: 2), after: 1, chance: 1, depthLimit: 9,
+            endTokens: [6])
+        #expect(pool.count == 5 && pool.survival[4] == 0.25)
+        // A tree of the best has their parents.
+        #expect(pool.best(3, above: 0) == [0, 1, 3, 4])
+    }
 }

@@ -99,6 +99,55 @@ import Testing
         }
     }
 
+    @Test("texts that repeat themselves: what is looked up are branches")
+    func repeating() throws {
+        var lookedUp = 0
+        for recipe in Self.recipes {
+            let fixture = try EngineFixture(recipe)
+            for (kind, sampling) in Self.samplings.enumerated() {
+                let part = fixture.tokens(9, seed: UInt64(kind))
+                let prompt = part + part.prefix(6) + fixture.tokens(3, seed: 77) + part + part.prefix(5)
+                let alone = try fixture.session().generate(
+                    tokens: prompt,
+                    parameters: GenerateParameters(maxTokens: 50, mode: .primary, sampling: sampling))
+                let session = try fixture.load().makeSession(
+                    options: SessionOptions(maxDraft: kind % 2 == 0 ? 16 : 3, maxTree: 40))
+                try session.fixDraftCosts(Self.free)
+                let speed = try session.generate(
+                    tokens: prompt, parameters: GenerateParameters(maxTokens: 50, sampling: sampling))
+                #expect(speed.tokens == alone.tokens, "\(recipe), sampling \(kind)")
+                lookedUp += speed.speculative.lookedUp
+            }
+        }
+        #expect(lookedUp > 0)
+    }
+
+    /// Grammars that end, that go on, and that need characters of several bytes.
+    @Test("under grammars", arguments: GrammarTests.recipes)
+    func grammars(_ recipe: ModelRecipe) throws {
+        let model = try EngineFixture(recipe).load()
+        let session = try model.makeSession(options: SessionOptions(maxTree: 40))
+        try session.fixDraftCosts(Self.free)
+        var trees = 0
+        for (index, grammar) in try GrammarTests.all().enumerated() {
+            for sampling in Self.samplings {
+                let prompt = ByteTokenizer.encode("aabcab(é) fixed text {\"name\": 12 \(index)")
+                let alone = try model.makeSession().generate(
+                    tokens: prompt,
+                    parameters: GenerateParameters(
+                        maxTokens: 60, mode: .primary, sampling: sampling, grammar: grammar))
+                let speed = try session.generate(
+                    tokens: prompt,
+                    parameters: GenerateParameters(maxTokens: 60, sampling: sampling, grammar: grammar))
+                #expect(speed.tokens == alone.tokens, "\(index)")
+                #expect(speed.text == alone.text && speed.finishReason == alone.finishReason)
+                try GrammarTests.check(speed, grammar)
+                if speed.speculative.drafted > speed.speculative.draftedDepth { trees += 1 }
+            }
+        }
+        #expect(trees > 15, "trees, not chains: \(trees)")
+    }
+
     @Test("the context fills to its end", arguments: [ModelRecipe.tandemNear, .pairNear], 2...9)
     func edges(_ recipe: ModelRecipe, promptLength: Int) throws {
         let fixture = try EngineFixture(recipe)
