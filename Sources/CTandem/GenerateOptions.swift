@@ -15,6 +15,7 @@ func generateParameters(_ given: tandem_generate_options) throws(CallError) -> G
     let priority = try generationPriority(unsafe given.priority)
     let overflow = try unsafe contextOverflow(given)
     let grammar = try unsafe grammar(given)
+    let draftTree = try treeSize(unsafe given.draft_tree, name: "draft_tree")
     do throws(TandemError) {
         let sampling = try unsafe SamplingParameters(
             temperature: given.temperature, topK: Int(given.top_k), topP: given.top_p == 0 ? 1 : given.top_p,
@@ -25,12 +26,23 @@ func generateParameters(_ given: tandem_generate_options) throws(CallError) -> G
         return try unsafe GenerateParameters(
             maxTokens: given.max_tokens == 0 ? nil : Int(given.max_tokens), mode: mode,
             draftMax: given.draft_max == 0 ? nil : Int(given.draft_max),
-            draftMin: given.draft_min == 0 ? nil : Int(given.draft_min), sampling: sampling, stop: stop,
+            draftMin: given.draft_min == 0 ? nil : Int(given.draft_min), draftTree: draftTree,
+            sampling: sampling, stop: stop,
             ignoreEndTokens: given.ignore_end_tokens != 0, logprobs: logprobs, grammar: grammar,
             priority: priority,
             contextOverflow: overflow)
     } catch {
         throw CallError(error)
+    }
+}
+
+/// The size of a tree of drafts: `nil` for 0, 0 for -1.
+func treeSize(_ size: Int32, name: String) throws(CallError) -> Int? {
+    switch size {
+    case 0: return nil
+    case -1: return 0
+    case 1...512: return Int(size)
+    default: throw .invalidArgument("\(name) is \(size), but must be in -1 ... 512")
     }
 }
 
@@ -74,12 +86,7 @@ private func generationPriority(_ priority: Int32) throws(CallError) -> Generati
 }
 
 private func contextOverflow(_ given: tandem_generate_options) throws(CallError) -> ContextOverflow {
-    let (overflow, keep, reserved) = unsafe (
-        given.context_overflow, given.context_keep, given.reserved_2
-    )
-    guard reserved == 0 else {
-        throw CallError(TANDEM_ERROR_UNSUPPORTED, "reserved_2 is \(reserved), but must be 0")
-    }
+    let (overflow, keep) = unsafe (given.context_overflow, given.context_keep)
     switch overflow {
     case TANDEM_OVERFLOW_STOP where keep == 0: return .stop
     case TANDEM_OVERFLOW_SHIFT: return .shift(keep: Int(keep))

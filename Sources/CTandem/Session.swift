@@ -88,11 +88,15 @@ func sessionOptions(
     guard (1...64).contains(draftLimit) else {
         throw .invalidArgument("draft_limit is \(draftLimit), but must be in 1 ... 64")
     }
+    guard given.reserved == 0 else {
+        throw CallError(TANDEM_ERROR_UNSUPPORTED, "reserved is \(given.reserved), but must be 0")
+    }
+    let treeLimit = try treeSize(given.tree_limit, name: "tree_limit")
     do throws(TandemError) {
         return try SessionOptions(
             contextSize: given.context_size == 0 ? nil : Int(given.context_size),
             batchSize: given.batch_size == 0 ? standard.batchSize : Int(given.batch_size),
-            maxDraft: draftLimit, keyValueType: cache)
+            maxDraft: draftLimit, maxTree: treeLimit, keyValueType: cache)
     } catch {
         throw CallError(error)
     }

@@ -23,8 +23,9 @@ _Static_assert(sizeof(tandem_chat_options) == 40, "tandem_chat_options changed")
 _Static_assert(offsetof(tandem_chat_options, variables) == 24, "tandem_chat_options changed");
 _Static_assert(offsetof(tandem_chat_options, continue_last_message) == 36, "tandem_chat_options changed");
 
-_Static_assert(sizeof(tandem_session_options) == 24, "tandem_session_options changed");
+_Static_assert(sizeof(tandem_session_options) == 32, "tandem_session_options changed");
 _Static_assert(offsetof(tandem_session_options, cache_type) == 20, "tandem_session_options changed");
+_Static_assert(offsetof(tandem_session_options, tree_limit) == 24, "tandem_session_options changed");
 
 _Static_assert(sizeof(tandem_generate_options) == 152, "tandem_generate_options changed");
 _Static_assert(offsetof(tandem_generate_options, stop) == 24, "tandem_generate_options changed");
@@ -36,6 +37,7 @@ _Static_assert(offsetof(tandem_generate_options, logprobs) == 104, "tandem_gener
 _Static_assert(offsetof(tandem_generate_options, on_token) == 112, "tandem_generate_options changed");
 _Static_assert(offsetof(tandem_generate_options, priority) == 120, "tandem_generate_options changed");
 _Static_assert(offsetof(tandem_generate_options, context_keep) == 128, "tandem_generate_options changed");
+_Static_assert(offsetof(tandem_generate_options, draft_tree) == 132, "tandem_generate_options changed");
 _Static_assert(offsetof(tandem_generate_options, json_schema) == 144, "tandem_generate_options changed");
 
 _Static_assert(sizeof(tandem_token_logprob) == 24, "tandem_token_logprob changed");

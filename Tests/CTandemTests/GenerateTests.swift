@@ -62,6 +62,39 @@ import Testing
         #expect(result.prompt_per_second > 0 && result.predicted_per_second > 0)
     }
 
+    /// Trees of drafts are as large as the session allows, and change no text.
+    @Test func treesOfDrafts() throws {
+        defer { freeAll() }
+        func tokens(_ session: OpaquePointer, tree: Int32) -> (status: Int32, ids: [Int32]) {
+            var options = generateOptions(maxTokens: 40)
+            options.draft_tree = tree
+            var ids = [Int32](repeating: -7, count: 40)
+            let status = ids.withUnsafeMutableBufferPointer { buffer in
+                options.tokens = buffer.baseAddress
+                options.token_capacity = buffer.count
+                return tandem_generate(session, "A prompt.", cString, &options, nil, nil, nil)
+            }
+            return (status, ids)
+        }
+        let expected = tokens(session, tree: 0)
+        #expect(expected.status == TANDEM_OK)
+        for tree: Int32 in [-1, 1, 16] {
+            #expect(tokens(session, tree: tree) == expected, "\(tree)")
+        }
+        #expect(tokens(session, tree: 17).status == TANDEM_ERROR_INVALID_ARGUMENT)
+        for (limit, most) in [(Int32(200), Int32(200)), (3, 3), (-1, 0), (0, 16)] {
+            var options = tandem_session_options()
+            options.size = MemoryLayout<tandem_session_options>.size
+            options.tree_limit = limit
+            var other: OpaquePointer?
+            try #require(tandem_session_create(model, &options, &other) == TANDEM_OK)
+            let session = try #require(other)
+            #expect(tokens(session, tree: most) == expected, "\(limit)")
+            #expect(tokens(session, tree: most + 1).status == TANDEM_ERROR_INVALID_ARGUMENT)
+            #expect(tandem_session_free(session) == TANDEM_OK)
+        }
+    }
+
     @Test func secondGenerationUsesTheCacheUntilReset() {
         defer { freeAll() }
         var options = generateOptions(maxTokens: 4)

@@ -103,6 +103,10 @@ import Testing
         #expect(refusal { $0.draft_limit = -1 } == TANDEM_ERROR_INVALID_ARGUMENT)
         #expect(modelError(model).hasPrefix("draft_limit is -1"))
         #expect(refusal { $0.cache_type = 4 } == TANDEM_ERROR_UNSUPPORTED)
+        #expect(refusal { $0.reserved = 1 } == TANDEM_ERROR_UNSUPPORTED)
+        #expect(refusal { $0.tree_limit = 513 } == TANDEM_ERROR_INVALID_ARGUMENT)
+        #expect(refusal { $0.tree_limit = -2 } == TANDEM_ERROR_INVALID_ARGUMENT)
+        #expect(modelError(model).hasPrefix("tree_limit is -2"))
     }
 
     @Test func generateOptionsAreChecked() throws {
@@ -124,6 +128,13 @@ import Testing
         #expect(sessionError(session).hasPrefix("max_tokens is -1"))
         #expect(refusal { $0.draft_max = 65 } == TANDEM_ERROR_INVALID_ARGUMENT)
         #expect(refusal { $0.draft_max = 17 } == TANDEM_ERROR_INVALID_ARGUMENT)
+        #expect(refusal { $0.draft_tree = -2 } == TANDEM_ERROR_INVALID_ARGUMENT)
+        #expect(refusal { $0.draft_tree = 513 } == TANDEM_ERROR_INVALID_ARGUMENT)
+        #expect(sessionError(session).hasPrefix("draft_tree is 513"))
+        #expect(refusal { $0.draft_tree = 17 } == TANDEM_ERROR_INVALID_ARGUMENT)
+        #expect(
+            refusal { ($0.draft_tree, $0.draft_max, $0.draft_min) = (2, 3, 3) }
+                == TANDEM_ERROR_INVALID_ARGUMENT)
         #expect(refusal { $0.temperature = -1 } == TANDEM_ERROR_INVALID_ARGUMENT)
         #expect(refusal { $0.temperature = .nan } == TANDEM_ERROR_INVALID_ARGUMENT)
         #expect(refusal { $0.top_p = .infinity } == TANDEM_ERROR_INVALID_ARGUMENT)

@@ -60,7 +60,6 @@ import Testing
         #expect(status { $0.priority = 2 } == TANDEM_ERROR_UNSUPPORTED)
         #expect(status { $0.context_overflow = 2 } == TANDEM_ERROR_UNSUPPORTED)
         #expect(status { $0.context_keep = 1 } == TANDEM_ERROR_INVALID_ARGUMENT)
-        #expect(status { $0.reserved_2 = 1 } == TANDEM_ERROR_UNSUPPORTED)
         #expect(
             status { ($0.context_overflow, $0.context_keep) = (TANDEM_OVERFLOW_SHIFT, -1) }
                 == TANDEM_ERROR_INVALID_ARGUMENT)

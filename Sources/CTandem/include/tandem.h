@@ -335,6 +335,14 @@ typedef struct tandem_session_options {
     int32_t draft_limit;
     /// Element type of the caches, TANDEM_CACHE_…; the default is F16.
     int32_t cache_type;
+
+    // Since revision 2:
+
+    /// Largest draft_tree that a generation may ask for, 1 … 512; 0 = draft_limit, and where weights are streamed as many as
+    /// the memory budget has room for; -1 = drafts are chains.
+    int32_t tree_limit;
+    /// 0.
+    int32_t reserved;
 } tandem_session_options;
 
 #define TANDEM_SESSION_OPTIONS_INIT {.size = sizeof(tandem_session_options)}
@@ -500,8 +508,10 @@ typedef struct tandem_generate_options {
     int32_t context_overflow;
     /// With TANDEM_OVERFLOW_SHIFT: the first tokens that are never forgotten.
     int32_t context_keep;
-    /// 0.
-    int32_t reserved_2;
+    /// Most tokens drafted for a pass where several may stand in one place: the paths of a tree, verified in one pass, of at
+    /// most draft_max tokens each; as many of them as pay. The text is the same. 0 = the session's tree_limit, -1 = one chain.
+    /// Since revision 2.
+    int32_t draft_tree;
     /// The text matches this grammar in GBNF; NUL-terminated, NULL = none. Drafting goes on, and the text stays what the
     /// primary alone gives under the grammar.
     const char *grammar;
