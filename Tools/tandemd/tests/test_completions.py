@@ -39,6 +39,15 @@ def test_prompt_tokens_found_in_caches_are_told(launch) -> None:
     assert again.usage.prompt_tokens_details.cached_tokens >= first.usage.prompt_tokens - 1
 
 
+@pytest.mark.parametrize("tree", [0, 1, 200])
+def test_trees_of_drafts_change_no_text(client: openai.OpenAI, launch, tree: int) -> None:
+    other = launch(draft_tree=tree).client()
+    for options in ({"temperature": 0}, {"temperature": 0.8, "seed": 5}):
+        request = {"model": "demo", "prompt": PROMPT, "max_tokens": 48, **options}
+        assert (other.completions.create(**request).choices[0].text
+                == client.completions.create(**request).choices[0].text)
+
+
 def test_stream_is_the_same_text(client: openai.OpenAI) -> None:
     whole = client.completions.create(**GREEDY, max_tokens=40).choices[0].text
     parts = list(client.completions.create(**GREEDY, max_tokens=40, stream=True))

@@ -30,6 +30,8 @@ def check(tandemd_program: Path):
         (["--port", "70000"], "--port is '70000', but must be a whole number in 0 ... 65535"),
         (["--port", "web"], "--port is 'web'"),
         (["--threads", "0"], "--threads is '0'"),
+        (["--draft-max", "65"], "--draft-max is '65', but must be a whole number in 0 ... 64"),
+        (["--draft-tree", "513"], "--draft-tree is '513', but must be a whole number in 0 ... 512"),
         (["--memory", "lots"], "--memory is 'lots', but must be auto, mapped, or a size"),
         (["--max-body=-1"], "--max-body is '-1', but must be a size"),
         (["--max-time", "soon"], "--max-time is 'soon', but must be a time, such as 30, 90s, 10m or 2h"),

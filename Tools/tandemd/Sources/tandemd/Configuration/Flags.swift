@@ -29,6 +29,13 @@ struct ModelFlags: ParsableArguments {
     @Option(help: "Most tokens drafted before a pass of the primary, 0...64 (default: 16).")
     var draftMax: String?
 
+    @Option(
+        help: """
+            Most tokens drafted before a pass where several may stand in one place, 0...512; 0 = one chain (default: as many \
+            as draft-max, and where weights are streamed as many as there is room for).
+            """)
+    var draftTree: String?
+
     @Option(help: "Element type of the caches: f16, int8 (or q8_0, the same) or f32 (default: f16).")
     var cacheType: String?
 
@@ -47,8 +54,8 @@ struct ModelFlags: ParsableArguments {
     var values: [SettingKey: [String]] {
         var values = given([
             (.contextSize, contextSize), (.threads, threads), (.memory, memory), (.parallel, parallel),
-            (.queue, queue), (.draftMax, draftMax), (.cacheType, cacheType), (.verify, verify),
-            (.chatTemplate, chatTemplate), (.idleUnload, idleUnload), (.lazy, lazy),
+            (.queue, queue), (.draftMax, draftMax), (.draftTree, draftTree), (.cacheType, cacheType),
+            (.verify, verify), (.chatTemplate, chatTemplate), (.idleUnload, idleUnload), (.lazy, lazy),
         ])
         values[.model] = model
         return values

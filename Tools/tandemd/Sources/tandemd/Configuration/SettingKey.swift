@@ -20,6 +20,7 @@ enum SettingKey: String, CaseIterable, Sendable {
     case parallel
     case queue
     case draftMax = "draft-max"
+    case draftTree = "draft-tree"
     case cacheType = "cache-type"
     case verify
     case chatTemplate = "chat-template"

@@ -154,13 +154,15 @@ extension Settings {
         let threads = try reader.integer(.threads, in: 1...1024)
         let verification = try reader.choice(.verify, as: Verification.self) ?? .full
         let cache = try reader.choice(.cacheType, as: CacheType.self) ?? .f16
+        let tree = try reader.integer(.draftTree, in: 0...512)
         let budget = try memory(reader)
         do {
             return try LoadOptions(
                 threadCount: threads, verification: verification == .full ? .full : .structure,
                 memory: budget,
                 session: SessionOptions(
-                    contextSize: context, maxDraft: draftMax, keyValueType: cache.keyValueType),
+                    contextSize: context, maxDraft: draftMax, maxTree: tree,
+                    keyValueType: cache.keyValueType),
                 sessionCount: parallel,
                 // The gate before it holds back what is more; embeddings and answers count alike.
                 scheduling: SchedulingOptions(maxRunning: parallel, maxQueued: parallel))
