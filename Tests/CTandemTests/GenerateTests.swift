@@ -26,14 +26,16 @@ import Testing
         let expected = try swiftModel.makeSession().generate(
             "A prompt.",
             parameters: GenerateParameters(
-                maxTokens: 50, mode: modes[mode], draftMax: 4,
+                maxTokens: 50, mode: modes[mode], draftMax: 4, draftMin: 4,
                 sampling: SamplingParameters(
                     temperature: 0.9, topK: 0, topP: 0.99, minP: 0, repeatPenalty: 1.1, seed: 7),
                 ignoreEndTokens: true))
 
         var options = generateOptions(maxTokens: 50)
         options.mode = mode
+        // A fixed number: how many drafts pay is a matter of the clock.
         options.draft_max = 4
+        options.draft_min = 4
         options.temperature = 0.9
         options.top_p = 0.99
         options.repeat_penalty = 1.1
