@@ -86,6 +86,9 @@ public struct MemoryPlan: Sendable, Equatable {
         ? (9 << 20) + (512 << 10)
         : tk_release_program_pages() > 0 ? (11 << 20) + (512 << 10) : 18 << 20
 
+    /// What a process takes before there is a model: pages of programs and libraries that are given back when one is loaded.
+    static let startBytes = loadsSwift ? (16 << 20) + (512 << 10) : runtimeBytes
+
     /// Whether the Swift libraries are files of their own in this process.
     private static let loadsSwift: Bool = {
         guard let library = unsafe dlopen("libswiftCore.so", RTLD_LAZY | RTLD_NOLOAD) else { return false }

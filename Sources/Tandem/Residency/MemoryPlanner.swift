@@ -84,7 +84,7 @@ struct MemoryPlanner {
             TokenizerMemory.building(jsonLength: file.chunks[$0.chunk].rawLength) + MemoryPlan.runtimeBytes
         }
         let smallest = min(least.totalBytes, try leastResident(budget: budget, source: source).totalBytes)
-        let leastBytes = max(smallest, building ?? 0)
+        let leastBytes = max(smallest, building ?? 0, MemoryPlan.startBytes)
         guard leastBytes <= budget, var plan = try bestPlan(budget: budget, source: source) else {
             let largest = least.items.sorted { $0.bytes > $1.bytes }.prefix(3)
             throw .memoryBudgetTooSmall(
@@ -176,8 +176,7 @@ struct MemoryPlanner {
     }
 
     /// Nodes of a tree of drafts that are asked for, or of one that takes no more room than a chain.
-    private var fewNodes: Int { treeAsked ?? session.maxDraft }
-    private var treeAsked: Int? { loaded?.sessions?.treeNodes ?? session.maxTree }
+    private var fewNodes: Int { session.maxTree ?? session.maxDraft }
 
     private func sessionMemory(contextSize: Int, treeNodes: Int) -> SessionMemory {
         SessionMemory(
@@ -257,11 +256,11 @@ struct MemoryPlanner {
 
         let ring = max(smallest, min(8 * draft.placement.sliceLength, smallest + free / 8))
         free -= ring - smallest
-        // Weights take the place of rows that a pass does not have: many are dear only to prompts, which gain by them.
         let roomiest = try promptRows(
-            contextSize: contextSize, treeNodes: fewNodes, room: free / 2)
+            contextSize: contextSize, treeNodes: fewNodes, room: free / 8)
         let rows = rowsAsked ?? roomiest
-        draft.treeNodes = try treeNodes(contextSize: contextSize, rows: rows, room: free / 8)
+        // Weights take the place of rows that a pass does not have.
+        draft.treeNodes = try treeNodes(contextSize: contextSize, rows: rows, room: free / 3)
         let unpinned = try total(draft, ring: ring, rows: rows)
         free = budget - unpinned
         guard free >= 0 else { return nil }
@@ -277,7 +276,7 @@ struct MemoryPlanner {
     /// The nodes of a tree that are asked for; else the most, by halves, whose rows take at most `room` more than those of a
     /// chain.
     private func treeNodes(contextSize: Int, rows: Int, room: Int) throws(TandemError) -> Int {
-        guard treeAsked == nil, session.maxDraft > 0, file.manifest.secondary != nil else {
+        guard session.maxTree == nil, session.maxDraft > 0, file.manifest.secondary != nil else {
             return fewNodes
         }
         func bytes(_ nodes: Int) throws(TandemError) -> Int {

@@ -234,11 +234,11 @@ final class ModelMemory: Sendable {
         if let residency {
             loaded.inMemory = residency.separateTensors
             loaded.sessions = LoadedState.Sessions(
-                contextSize: plan.contextSize, promptRows: plan.promptRows, treeNodes: plan.treeNodes,
+                contextSize: plan.contextSize, promptRows: plan.promptRows,
                 count: source.options.sessionCount, taken: ledger.takenBytes)
         } else if let open = engine.openSessions {
             loaded.sessions = LoadedState.Sessions(
-                contextSize: open.contextSize, promptRows: open.rows, treeNodes: nil, count: open.count,
+                contextSize: open.contextSize, promptRows: open.rows, count: open.count,
                 taken: ledger.takenBytes)
         }
         return loaded

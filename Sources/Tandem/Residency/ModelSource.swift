@@ -24,6 +24,8 @@ struct ModelSource: Sendable {
         } catch {
             throw .format(error)
         }
+        // What the host's start took of programs and libraries; building a tokenizer takes others.
+        if options.memory != .mapped { _ = tk_release_program_pages() }
         self.options = options
         self.threadCount = threadCount
         self.sliceLength = sliceLength
@@ -104,7 +106,7 @@ struct ModelSource: Sendable {
     private func residency(_ plan: MemoryPlan, previous: ModelResidency?, isPrimaryOnly: Bool)
         throws(TandemError) -> ModelResidency
     {
-        // What programs and libraries were needed for at the start.
+        // What programs and libraries were needed for so far; the peak of memory is what counts.
         _ = tk_release_program_pages()
         return try ModelResidency(
             file: file, placement: plan.placement, ringLength: plan.ringBytes,
@@ -131,6 +133,7 @@ struct ModelSource: Sendable {
         }
         // What building it took goes back to the system.
         tk_trim_heap()
+        _ = tk_release_program_pages()
         return result
     }
 }
@@ -141,8 +144,6 @@ struct LoadedState: Sendable {
     struct Sessions: Sendable {
         let contextSize: Int
         let promptRows: Int
-        /// `nil` = not known.
-        let treeNodes: Int?
         let count: Int
         /// Bytes that open sessions have taken.
         let taken: Int
