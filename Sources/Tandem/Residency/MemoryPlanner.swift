@@ -260,7 +260,7 @@ struct MemoryPlanner {
             contextSize: contextSize, treeNodes: fewNodes, room: free / 8)
         let rows = rowsAsked ?? roomiest
         // Weights take the place of rows that a pass does not have.
-        draft.treeNodes = try treeNodes(contextSize: contextSize, rows: rows, room: free / 3)
+        draft.treeNodes = try treeNodes(contextSize: contextSize, rows: rows, room: free / 2)
         let unpinned = try total(draft, ring: ring, rows: rows)
         free = budget - unpinned
         guard free >= 0 else { return nil }
