@@ -79,15 +79,11 @@ public struct MemoryPlan: Sendable, Equatable {
     ///
     /// Measured on Linux x86-64 as the peak resident memory of `tandem generate` minus what the plan lists by name and the run
     /// uses: 8.8 MiB for a program with the Swift libraries inside; for one that loads them 10.1 MiB, 17.6 MiB where pages
-    /// that were needed only at the start cannot be given back. Three quarters of it are pages of programs and libraries,
-    /// which a control group that others have read them in is not charged for.
+    /// that were needed only at the start cannot be given back. Such a program takes 16 MiB before there is a model, which
+    /// smaller models would not cover otherwise. Three quarters of all this are pages of programs and libraries, which a
+    /// control group that others have read them in is not charged for.
     public static let runtimeBytes =
-        !loadsSwift
-        ? (9 << 20) + (512 << 10)
-        : tk_release_program_pages() > 0 ? (11 << 20) + (512 << 10) : 18 << 20
-
-    /// What a process takes before there is a model: pages of programs and libraries that are given back when one is loaded.
-    static let startBytes = loadsSwift ? (16 << 20) + (512 << 10) : runtimeBytes
+        !loadsSwift ? (9 << 20) + (512 << 10) : tk_release_program_pages() > 0 ? 14 << 20 : 18 << 20
 
     /// Whether the Swift libraries are files of their own in this process.
     private static let loadsSwift: Bool = {

@@ -84,7 +84,7 @@ struct MemoryPlanner {
             TokenizerMemory.building(jsonLength: file.chunks[$0.chunk].rawLength) + MemoryPlan.runtimeBytes
         }
         let smallest = min(least.totalBytes, try leastResident(budget: budget, source: source).totalBytes)
-        let leastBytes = max(smallest, building ?? 0, MemoryPlan.startBytes)
+        let leastBytes = max(smallest, building ?? 0)
         guard leastBytes <= budget, var plan = try bestPlan(budget: budget, source: source) else {
             let largest = least.items.sorted { $0.bytes > $1.bytes }.prefix(3)
             throw .memoryBudgetTooSmall(
