@@ -63,6 +63,7 @@ TK_INLINE void tk512_gather(const tk_qgemm *a, size_t row, const int R, size_t k
 TK_INLINE void tk512_wide_panel(const tk_qgemm *a, size_t panel, size_t row, const int R, size_t k0, size_t k1,
                                 const int kind, const int32_t *q16, const uint8_t *ahead, float *acc) {
     enum { distance = 8192 };
+    const int lines = kind == TK_I8 ? 8 : 4;
     const size_t k_bytes = kind == TK_I8 ? 16 : 8;
     const uint8_t *w = (const uint8_t *)a->w + panel * tk_panel_bytes(a, kind) + k0 * k_bytes;
     const uint8_t *const end = w + (k1 - k0) * k_bytes;
@@ -84,7 +85,7 @@ TK_INLINE void tk512_wide_panel(const tk_qgemm *a, size_t panel, size_t row, con
             const size_t left = (size_t)(end - w);
             const uint8_t *fetch = left > distance ? w + distance : ahead + (distance - left);
             TK_UNROLL
-            for (int j = 0; j < (kind == TK_I8 ? 8 : 4); j++) {
+            for (int j = 0; j < lines; j++) {
                 _mm_prefetch((const char *)fetch + j * 64, _MM_HINT_T0);
                 const __m512i line = _mm512_loadu_si512(w + j * 64);
                 if (kind == TK_I8) {
