@@ -51,7 +51,8 @@ import Testing
             throws
         {
             fixture = try ResidencyFixture(recipe, chunks: chunks)
-            session = try SessionOptions(contextSize: 96, batchSize: 16)
+            // Trees as large as a budget allows would stay with an open session, whose least budget then is a larger one.
+            session = try SessionOptions(contextSize: 96, batchSize: 16, maxTree: 16)
             (least, most) = try fixture.limits(
                 threads: Self.threads, session: session, sliceLength: 16384)
         }

@@ -17,7 +17,8 @@ import Testing
             chunks: ResidencyFixture.Chunks = .layers
         ) throws {
             fixture = try ResidencyFixture(BudgetChangeTests.recipe, chunks: chunks)
-            session = try SessionOptions(contextSize: 96, batchSize: 64)
+            // Trees as large as a budget allows would stay with an open session, whose least budget then is a larger one.
+            session = try SessionOptions(contextSize: 96, batchSize: 64, maxTree: 16)
             mapped = try TandemModel.load(from: fixture.path, options: fixture.options(.mapped))
             model = try fixture.load(
                 share: share, threads: threads, session: session, sessions: sessions, sliceLength: 16384,
@@ -74,7 +75,8 @@ import Testing
             held.append(try setting.model.heldWeightBytes())
         }
         #expect(held == held.sorted(by: >))
-        #expect(held[0] > held[2])
+        // A block of a compressed chunk may be longer than what 90 positions take.
+        if chunks == .layers { #expect(held[0] > held[2]) }
     }
 
     @Test("positions that are copied into a session take room at once")
@@ -126,8 +128,8 @@ import Testing
         for reads in [3, 20, 60] {
             setting.storage.spoil { $0.readsBeforeFailure = reads }
             #expect(throws: TandemError.self) {
-                try session.generate(tokens: prompt, parameters: parameters)
-                try session.generate(tokens: prompt, parameters: parameters)
+                _ = try session.generate(tokens: prompt, parameters: parameters)
+                _ = try session.generate(tokens: prompt, parameters: parameters)
             }
             setting.storage.spoil { $0.readsBeforeFailure = nil }
             try session.reset()
