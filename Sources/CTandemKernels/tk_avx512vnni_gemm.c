@@ -161,56 +161,39 @@ TK_INLINE void tk512_gemm_q_block(const tk_qgemm *a, size_t panel, size_t row, c
     }
 }
 
-// N panels times 1 ... 8 rows.
-TK_INLINE void tk512_gemm_q_rows(const tk_qgemm *a, size_t panel, size_t row, size_t rows, const int N,
-                                 const int kind) {
+// One panel times 1 ... 8 rows.
+TK_INLINE void tk512_gemm_q_rows(const tk_qgemm *a, size_t panel, size_t row, size_t rows, const int kind) {
     switch (rows) {
-    case 1: tk512_gemm_q_block(a, panel, row, 1, N, kind); break;
-    case 2: tk512_gemm_q_block(a, panel, row, 2, N, kind); break;
-    case 3: tk512_gemm_q_block(a, panel, row, 3, N, kind); break;
-    case 4: tk512_gemm_q_block(a, panel, row, 4, N, kind); break;
-    case 5: tk512_gemm_q_block(a, panel, row, 5, N, kind); break;
-    case 6: tk512_gemm_q_block(a, panel, row, 6, N, kind); break;
-    case 7: tk512_gemm_q_block(a, panel, row, 7, N, kind); break;
-    default: tk512_gemm_q_block(a, panel, row, 8, N, kind); break;
-    }
-}
-
-// The blocks of verification, whose weights come from memory; 1 when it took them. From 12 rows on int4 is bound by
-// its products, where pairs of panels are as fast.
-TK_INLINE int tk512_gemm_q_wide(const tk_qgemm *a, size_t panel0, size_t panel1, const int kind) {
-    switch (a->rows) {
-    case 9: tk512_wide(a, 0, 9, panel0, panel1, kind); return 1;
-    case 10: tk512_wide(a, 0, 10, panel0, panel1, kind); return 1;
-    case 11: tk512_wide(a, 0, 11, panel0, panel1, kind); return 1;
-    default: break;
-    }
-    if (kind != TK_I8) return 0;
-    switch (a->rows) {
-    case 12: tk512_wide(a, 0, 12, panel0, panel1, kind); return 1;
-    case 13: tk512_wide(a, 0, 13, panel0, panel1, kind); return 1;
-    case 14: tk512_wide(a, 0, 14, panel0, panel1, kind); return 1;
-    case 15: tk512_wide(a, 0, 15, panel0, panel1, kind); return 1;
-    case 16: tk512_wide(a, 0, 16, panel0, panel1, kind); return 1;
-    default: return 0;
+    case 1: tk512_gemm_q_block(a, panel, row, 1, 1, kind); break;
+    case 2: tk512_gemm_q_block(a, panel, row, 2, 1, kind); break;
+    case 3: tk512_gemm_q_block(a, panel, row, 3, 1, kind); break;
+    case 4: tk512_gemm_q_block(a, panel, row, 4, 1, kind); break;
+    case 5: tk512_gemm_q_block(a, panel, row, 5, 1, kind); break;
+    case 6: tk512_gemm_q_block(a, panel, row, 6, 1, kind); break;
+    case 7: tk512_gemm_q_block(a, panel, row, 7, 1, kind); break;
+    default: tk512_gemm_q_block(a, panel, row, 8, 1, kind); break;
     }
 }
 
 TK_INLINE void tk512_gemm_q(const tk_qgemm *a, size_t panel0, size_t panel1, const int kind) {
-    if (tk512_gemm_q_wide(a, panel0, panel1, kind)) return;
+    // The blocks of verification. Reading int8 takes as long as 16 rows of products; int4 is bound by these.
+    if (kind == TK_I8 && a->rows > 8 && a->rows <= 16) {
+        tk512_wide(a, panel0, panel1);
+        return;
+    }
     // Enough panels, in pairs, to stay in the second-level cache while all row blocks pass over them. The
-    // first block reads them from memory, in one stream; the others two at a time, which share their loads of
-    // activations.
+    // first block reads them from memory, in one stream; full ones after it two at a time, which share their
+    // loads of activations (int4 without offsets gains too little to be worth its code).
     const size_t chunk = (tk_chunk_panels(tk_panel_bytes(a, kind)) + 1) / 2 * 2;
     for (size_t first = panel0; first < panel1; first += chunk) {
         const size_t last = tk_min(first + chunk, panel1);
         for (size_t row = 0, step; row < a->rows; row += step) {
             size_t p = first;
-            step = tk_row_block(a->rows - row, 8);
-            if (row > 0) {
-                for (; p + 2 <= last; p += 2) tk512_gemm_q_rows(a, p, row, step, 2, kind);
+            step = tk_min(a->rows - row, 8);
+            if (row > 0 && step == 8 && kind != TK_I4) {
+                for (; p + 2 <= last; p += 2) tk512_gemm_q_block(a, p, row, 8, 2, kind);
             }
-            for (; p < last; p++) tk512_gemm_q_rows(a, p, row, step, 1, kind);
+            for (; p < last; p++) tk512_gemm_q_rows(a, p, row, step, kind);
         }
     }
 }

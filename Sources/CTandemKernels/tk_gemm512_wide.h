@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Quantised matrix products of 9 ... 16 rows with AVX-512 VNNI: the block lengths of verification. All rows
+// Products of 9 ... 16 rows and int8 weights with AVX-512 VNNI: the block lengths of verification. All rows
 // take part in one pass over the weights, which come from memory, so that reading and multiplying overlap.
 // Include it after tk_gemm512.h.
 //
@@ -39,16 +39,14 @@ TK_INLINE void tk512_transpose(const __m512i in[16], __m512i out[16]) {
     }
 }
 
-// Copies columns k0 ..< k1 of R rows to q16[(k - k0) / 4][row].
-TK_INLINE void tk512_gather(const tk_qgemm *a, size_t row, const int R, size_t k0, size_t k1,
-                            int32_t *q16) {
+// Copies columns k0 ..< k1 of R rows to q16[(k - k0) / 4][row]; rows beyond the last repeat it.
+TK_INLINE void tk512_gather(const tk_qgemm *a, size_t k0, size_t k1, int32_t *q16) {
     for (size_t k = k0; k < k1; k += 64) {
         const __mmask16 valid = (__mmask16)(k + 64 <= k1 ? 0xffff : 0xff);
         __m512i in[16], out[16];
         TK_UNROLL
         for (int r = 0; r < 16; r++) {
-            const int8_t *from = a->q + (row + (size_t)(r < R ? r : 0)) * a->ldq + k;
-            in[r] = _mm512_maskz_loadu_epi32(valid, from);
+            in[r] = _mm512_maskz_loadu_epi32(valid, a->q + tk_min((size_t)r, a->rows - 1) * a->ldq + k);
         }
         tk512_transpose(in, out);
         TK_UNROLL
@@ -58,98 +56,76 @@ TK_INLINE void tk512_gather(const tk_qgemm *a, size_t row, const int R, size_t k
     }
 }
 
-// One panel, columns k0 ..< k1, R rows; sums continue in `acc` [R][16]. Towards its end the weights at `ahead`
-// are fetched, where the next call begins.
-TK_INLINE void tk512_wide_panel(const tk_qgemm *a, size_t panel, size_t row, const int R, size_t k0, size_t k1,
-                                const int kind, const int32_t *q16, const uint8_t *ahead, float *acc) {
+// One panel, columns k0 ..< k1, R rows; sums continue in `acc` [R][16]. Scales and sums of row r begin at at[r].
+// Towards its end the weights at `ahead` are fetched, where the next call begins.
+TK_INLINE void tk512_wide_panel(const tk_qgemm *a, size_t panel, const int R, size_t k0, size_t k1,
+                                const size_t at[16], const int32_t *q16, const uint8_t *ahead, float *acc) {
     enum { distance = 8192 };
-    const int lines = kind == TK_I8 ? 8 : 4;
-    const size_t k_bytes = kind == TK_I8 ? 16 : 8;
-    const uint8_t *w = (const uint8_t *)a->w + panel * tk_panel_bytes(a, kind) + k0 * k_bytes;
-    const uint8_t *const end = w + (k1 - k0) * k_bytes;
-    const uint8_t *ws = tk_panel_scales(a, panel, kind) + k0 / a->gw * 32;
-    if (kind == TK_I4Z) ws += TK_I4Z_FACTORS;
-    const __m512i flip = _mm512_set1_epi8((char)0x80), nibble = _mm512_set1_epi8(15);
-    const size_t first = k0 / a->ga, last = k1 / a->ga, per_scale = a->gw / a->ga, parts = a->ga / 32;
-    const float *as = a->scales + row * a->lds;
-    const int32_t *sums = a->sums + row * a->lds;
-    __m512 wscale = tk512_scales(ws, kind);
+    const uint8_t *w = (const uint8_t *)a->w + panel * tk_panel_bytes(a, TK_I8) + k0 * 16;
+    const uint8_t *const end = w + (k1 - k0) * 16;
+    const uint8_t *ws = tk_panel_scales(a, panel, TK_I8) + k0 / a->gw * 32;
+    const __m512i flip = _mm512_set1_epi8((char)0x80);
+    const size_t first = k0 / a->ga, last = k1 / a->ga, per_scale = a->gw / a->ga, steps = a->ga / 16;
+    __m512 wscale = tk512_scales(ws, TK_I8);
     size_t until_scale = per_scale - first % per_scale;
     for (size_t g = first; g < last; g++) {
         __m512i dot[16];
         TK_UNROLL
-        for (int r = 0; r < R; r++) {
-            dot[r] = _mm512_set1_epi32(sums[(size_t)r * a->lds + g] * (kind == TK_I8 ? -128 : -8));
-        }
-        for (size_t part = 0; part < parts; part++) {
+        for (int r = 0; r < R; r++) dot[r] = _mm512_set1_epi32(a->sums[at[r] + g] * -128);
+        for (size_t step = 0; step < steps; step++) {
             const size_t left = (size_t)(end - w);
             const uint8_t *fetch = left > distance ? w + distance : ahead + (distance - left);
             TK_UNROLL
-            for (int j = 0; j < lines; j++) {
+            for (int j = 0; j < 4; j++) {
                 _mm_prefetch((const char *)fetch + j * 64, _MM_HINT_T0);
-                const __m512i line = _mm512_loadu_si512(w + j * 64);
-                if (kind == TK_I8) {
-                    const __m512i wv = _mm512_xor_si512(line, flip);
-                    TK_UNROLL
-                    for (int r = 0; r < R; r++) {
-                        dot[r] = _mm512_dpbusd_epi32(dot[r], wv, _mm512_set1_epi32(q16[j * 16 + r]));
-                    }
-                } else {
-                    const __m512i low = _mm512_and_si512(line, nibble);
-                    const __m512i high = _mm512_and_si512(_mm512_srli_epi16(line, 4), nibble);
-                    TK_UNROLL
-                    for (int r = 0; r < R; r++) {
-                        dot[r] = _mm512_dpbusd_epi32(dot[r], low, _mm512_set1_epi32(q16[j * 32 + r]));
-                    }
-                    TK_UNROLL
-                    for (int r = 0; r < R; r++) {
-                        dot[r] = _mm512_dpbusd_epi32(dot[r], high, _mm512_set1_epi32(q16[j * 32 + 16 + r]));
-                    }
+                const __m512i wv = _mm512_xor_si512(_mm512_loadu_si512(w + j * 64), flip);
+                TK_UNROLL
+                for (int r = 0; r < R; r++) {
+                    dot[r] = _mm512_dpbusd_epi32(dot[r], wv, _mm512_set1_epi32(q16[j * 16 + r]));
                 }
             }
-            w += 32 * k_bytes;
-            q16 += 8 * 16;
+            w += 256;
+            q16 += 4 * 16;
         }
         if (until_scale == 0) {
             ws += 32;
-            wscale = tk512_scales(ws, kind);
+            wscale = tk512_scales(ws, TK_I8);
             until_scale = per_scale;
         }
         until_scale--;
         TK_UNROLL
         for (int r = 0; r < R; r++) {
-            const __m512 scale = _mm512_mul_ps(wscale, _mm512_set1_ps(as[(size_t)r * a->lds + g]));
+            const __m512 scale = _mm512_mul_ps(wscale, _mm512_set1_ps(a->scales[at[r] + g]));
             const __m512 sum = _mm512_load_ps(acc + r * 16);
             _mm512_store_ps(acc + r * 16, _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r]), scale, sum));
         }
     }
 }
 
-// 9 ... 16 rows from `row`, panels panel0 ..< panel1.
-TK_INLINE void tk512_wide(const tk_qgemm *a, size_t row, const int R, size_t panel0, size_t panel1,
-                          const int kind) {
+// All rows, 9 ... 16, of panels panel0 ..< panel1.
+static void tk512_wide(const tk_qgemm *a, size_t panel0, size_t panel1) {
     int32_t q16[TK_WIDE_K / 4 * 16] __attribute__((aligned(64)));
     float acc[16 * 16] __attribute__((aligned(64)));
-    const size_t bytes = tk_panel_bytes(a, kind), k_bytes = kind == TK_I8 ? 16 : 8;
+    size_t at[16];
+    for (size_t r = 0; r < 16; r++) at[r] = tk_min(r, a->rows - 1) * a->lds;
+    const size_t bytes = tk_panel_bytes(a, TK_I8);
     for (size_t k0 = 0, k1; k0 < a->kp; k0 = k1) {
         k1 = tk_min(k0 + TK_WIDE_K, a->kp);
-        tk512_gather(a, row, R, k0, k1, q16);
+        tk512_gather(a, k0, k1, q16);
         for (size_t panel = panel0; panel < panel1; panel++) {
-            float *y = a->y + row * a->ldy + panel * 16;
-            TK_UNROLL
-            for (int r = 0; r < R; r++) {
-                const __m512 before = k0 == 0 ? _mm512_setzero_ps() : _mm512_loadu_ps(y + (size_t)r * a->ldy);
-                _mm512_store_ps(acc + r * 16, before);
+            float *y = a->y + panel * 16;
+            memset(acc, 0, sizeof acc);
+            for (size_t r = 0; k0 > 0 && r < a->rows; r++) {
+                _mm512_store_ps(acc + r * 16, _mm512_loadu_ps(y + r * a->ldy));
             }
             const size_t next = panel + 1 < panel1 ? panel + 1 : panel;
-            const uint8_t *ahead = (const uint8_t *)a->w + next * bytes + k0 * k_bytes;
-            tk512_wide_panel(a, panel, row, R, k0, k1, kind, q16, ahead, acc);
-            __m512 sum[16];
-            TK_UNROLL
-            for (int r = 0; r < R; r++) sum[r] = _mm512_load_ps(acc + r * 16);
-            if (kind == TK_I4Z && k1 == a->kp) tk512_offsets(a, panel, row, R, 1, sum);
-            TK_UNROLL
-            for (int r = 0; r < R; r++) _mm512_storeu_ps(y + (size_t)r * a->ldy, sum[r]);
+            const uint8_t *ahead = (const uint8_t *)a->w + next * bytes + k0 * 16;
+            if (a->rows <= 12) {
+                tk512_wide_panel(a, panel, 12, k0, k1, at, q16, ahead, acc);
+            } else {
+                tk512_wide_panel(a, panel, 16, k0, k1, at, q16, ahead, acc);
+            }
+            for (size_t r = 0; r < a->rows; r++) _mm512_storeu_ps(y + r * a->ldy, _mm512_load_ps(acc + r * 16));
         }
     }
 }
