@@ -84,6 +84,38 @@ TK_INLINE void tk512_part_i4(const uint8_t *w, size_t next, const int8_t *q, siz
     }
 }
 
+// The offsets of i4z panels in a pass of their own, for blocks whose other sums leave no registers free.
+TK_INLINE void tk512_offsets(const tk_qgemm *a, size_t panel, size_t row, const int R, const int N,
+                             __m512 acc[]) {
+    const size_t groups = a->kp / a->ga, per_code = a->gw / a->ga;
+    const uint8_t *scales = tk_panel_scales(a, panel, TK_I4Z);
+    const size_t next = (size_t)(tk_panel_scales(a, panel + 1, TK_I4Z) - scales);
+    const uint8_t *codes = scales + TK_I4Z_FACTORS + 16;
+    __m512 b[16], offset[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+    float shifts[8][16];
+    TK_UNROLL
+    for (int i = 0; i < R * N; i++) b[i] = _mm512_setzero_ps();
+    size_t until_code = 0;
+    for (size_t g = 0; g < groups; g++) {
+        if (g % 16 == 0) tk512_shifts(a, row, g, R, shifts);
+        if (until_code == 0) {
+            TK_UNROLL
+            for (int n = 0; n < N; n++) {
+                offset[n] = tk512_signed_codes(codes + (size_t)n * next);
+            }
+            codes += 32;
+            until_code = per_code;
+        }
+        until_code--;
+        TK_UNROLL
+        for (int i = 0; i < R * N; i++) {
+            b[i] = _mm512_fmadd_ps(offset[i % N], _mm512_set1_ps(shifts[i / N][g % 16]), b[i]);
+        }
+    }
+    TK_UNROLL
+    for (int i = 0; i < R * N; i++) acc[i] = tk512_add_offset(acc[i], b[i], scales + (size_t)(i % N) * next);
+}
+
 // N panels times R rows, R * N <= 16.
 TK_INLINE void tk512_gemm_q_block(const tk_qgemm *a, size_t panel, size_t row, const int R, const int N,
                                   const int kind) {
@@ -183,7 +215,7 @@ TK_INLINE void tk512_gemm_q(const tk_qgemm *a, size_t panel0, size_t panel1, con
     }
     // Enough panels, in pairs, to stay in the second-level cache while all row blocks pass over them. The
     // first block reads them from memory, in one stream; full ones after it two at a time, which share their
-    // loads of activations (int4 without offsets gains too little to be worth its code).
+    // loads of activations. Not int4 without offsets: for its pairs the C library has no room left.
     const size_t chunk = (tk_chunk_panels(tk_panel_bytes(a, kind)) + 1) / 2 * 2;
     for (size_t first = panel0; first < panel1; first += chunk) {
         const size_t last = tk_min(first + chunk, panel1);
