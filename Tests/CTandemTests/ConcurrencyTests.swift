@@ -2,7 +2,7 @@
 
 import CTandemHeader
 import Dispatch
-import Synchronization
+import TandemFormat
 import Testing
 
 @Suite struct ConcurrencyTests {
@@ -102,7 +102,7 @@ import Testing
     @Test func sessionsShareAModel() throws {
         defer { freeAll() }
         let model = model
-        let texts = Mutex<[String]>([])
+        let texts = Guarded<[String]>([])
         DispatchQueue.concurrentPerform(iterations: 6) { _ in
             guard let session = try? makeSession(model.pointer, contextSize: 256) else { return }
             var options = generateOptions(maxTokens: 40)
@@ -120,7 +120,7 @@ import Testing
     @Test func manyThreadsOnOneSession() {
         defer { freeAll() }
         let session = session
-        let finished = Mutex(0)
+        let finished = Guarded(0)
         DispatchQueue.concurrentPerform(iterations: 4) { thread in
             for round in 0..<25 {
                 var options = generateOptions(maxTokens: 4)
@@ -147,7 +147,7 @@ import Testing
         let model = model
         for _ in 0..<10 {
             let shared = Handle(pointer: try makeSession(model.pointer, contextSize: 64))
-            let freed = Mutex(0)
+            let freed = Guarded(0)
             DispatchQueue.concurrentPerform(iterations: 4) { _ in
                 var options = generateOptions(maxTokens: 8)
                 let status = tandem_generate(shared.pointer, "text", 4, &options, nil, nil, nil)

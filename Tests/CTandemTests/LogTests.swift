@@ -2,7 +2,7 @@
 
 import CTandemHeader
 import Foundation
-import Synchronization
+import TandemFormat
 import Testing
 
 @Suite struct LogTests {
@@ -57,7 +57,7 @@ import Testing
 
 /// Keeps the lines of a log.
 private final class LogSink: Sendable {
-    private let kept = Mutex<[(level: Int32, text: String)]>([])
+    private let kept = Guarded<[(level: Int32, text: String)]>([])
 
     var lines: [(level: Int32, text: String)] { kept.withLock { $0 } }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Synchronization
 import TandemFormat
 import Testing
 
@@ -114,7 +113,7 @@ import Testing
 /// A thread with a result.
 private final class Reader: Sendable {
     private let done = DispatchSemaphore(value: 0)
-    private let result = Mutex(false)
+    private let result = Guarded(false)
 
     init(_ body: @escaping @Sendable () -> Bool) {
         Thread.detachNewThread { [self] in

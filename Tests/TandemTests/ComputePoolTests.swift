@@ -3,6 +3,7 @@
 import Foundation
 import Synchronization
 import Tandem
+import TandemFormat
 import Testing
 
 @Suite("Compute pool", .serialized) struct ComputePoolTests {
@@ -104,7 +105,7 @@ import Testing
 
 /// Atomic counters.
 private final class Counters: @unchecked Sendable {
-    private let lock = Mutex<[Int]>([])
+    private let lock = Guarded<[Int]>([])
 
     init(_ count: Int) { lock.withLock { $0 = [Int](repeating: 0, count: count) } }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Synchronization
 import Tandem
+import TandemFormat
 import TandemTokenizer
 import Testing
 
@@ -86,7 +86,7 @@ import Testing
         let expected = try prompts.map {
             try fixture.session().generate(tokens: $0, parameters: parameters).logprobs
         }
-        let wrong = Mutex<[String]>([])
+        let wrong = Guarded<[String]>([])
         DispatchQueue.concurrentPerform(iterations: 4) { index in
             do {
                 for round in 0..<6 {

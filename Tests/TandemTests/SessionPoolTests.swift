@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Synchronization
 import Tandem
+import TandemFormat
 import TandemTokenizer
 import Testing
 
@@ -127,7 +127,7 @@ import Testing
         let expected = try prompts.map {
             try model.makeSession().generate(tokens: $0, parameters: Self.parameters.get()).tokens
         }
-        let outcome = Mutex<(right: Int, refused: Int, other: [String])>((0, 0, []))
+        let outcome = Guarded<(right: Int, refused: Int, other: [String])>((0, 0, []))
         DispatchQueue.concurrentPerform(iterations: 6) { index in
             for round in 0..<20 {
                 let choice = (index + round) % prompts.count

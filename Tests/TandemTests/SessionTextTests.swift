@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Synchronization
 import Tandem
+import TandemFormat
 import Testing
 
 /// Text, deltas, stop texts, cancellation and threads.
@@ -250,5 +250,5 @@ private func onAnotherThread<T: Sendable>(_ body: @escaping @Sendable () -> T) -
 }
 
 private final class ResultBox<T: Sendable>: Sendable {
-    let value = Mutex<T?>(nil)
+    let value = Guarded<T?>(nil)
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
+internal import TandemFormat
 
 /// The text of the last failure on one handle. Any thread may use it.
 final class ErrorText: Sendable {
-    private let text = Mutex("")
+    private let text = Guarded("")
 
     func set(_ newText: String) {
         text.withLock { $0 = newText }

@@ -3,6 +3,7 @@
 internal import CTandemHeader
 internal import Glibc
 internal import Synchronization
+internal import TandemFormat
 
 /// What a C handle stands for.
 enum HandleTarget: Sendable {
@@ -25,7 +26,7 @@ enum HandleTable {
         let process = getpid()
         /// Handles below this number belong to a process that this one was forked from.
         let firstNumber: UInt
-        let targets = Mutex<[UInt: HandleTarget]>([:])
+        let targets = Guarded<[UInt: HandleTarget]>([:])
 
         init(firstNumber: UInt) { self.firstNumber = firstNumber }
     }

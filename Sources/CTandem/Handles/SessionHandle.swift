@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CTandemHeader
-internal import Synchronization
 internal import Tandem
+internal import TandemFormat
 
 /// What a `tandem_session` stands for.
 final class SessionHandle: Sendable {
     let session: Session
     let log: CallLog
     let lastError = ErrorText()
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     private struct State {
         /// Of the generation that is running.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import TandemFormat
+
 /// What the generations of a model have learnt about drafting, for sessions that have learnt nothing yet.
 ///
 /// Costs and chances are the model's and the machine's more than a text's: a new session that begins with what the others

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import TandemFormat
+
 /// A model that is loaded when it is needed and can be unloaded while nobody uses it.
 ///
 /// ```swift

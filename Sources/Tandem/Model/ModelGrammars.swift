@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import TandemFormat
 internal import TandemGrammar
 internal import TandemTokenizer
 

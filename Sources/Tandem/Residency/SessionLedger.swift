@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import TandemFormat
+
 /// What the sessions of a model have taken of the memory its plan left for them.
 ///
 /// Thread safety: any thread.

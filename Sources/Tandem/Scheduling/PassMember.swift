@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Synchronization
+internal import TandemFormat
 
 /// A generation that takes part in a model's passes, from its admission to its end.
 ///

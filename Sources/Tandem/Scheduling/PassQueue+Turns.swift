@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import TandemFormat
+
 /// A thread that waits until no pass is under way.
 final class TurnWaiter {
     /// Signalled when the turn is the thread's.

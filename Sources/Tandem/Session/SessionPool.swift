@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Synchronization
+internal import TandemFormat
 public import TandemTokenizer
 
 /// The sessions of a server: each request gets the one whose caches hold most of its text.

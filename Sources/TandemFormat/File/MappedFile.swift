@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Synchronization
-
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -18,7 +16,7 @@ import Synchronization
     let prefix: [UInt8]
     private let descriptor: FileDescriptor
     nonisolated(unsafe) private let base: UnsafeRawPointer
-    private let watcher = Mutex<MappingGuard?>(nil)
+    private let watcher = Guarded<MappingGuard?>(nil)
 
     init(path: String) throws(FormatError) {
         let descriptor = try FileDescriptor(opening: path)

@@ -57,7 +57,7 @@ private final class GuardState: @unchecked Sendable {
     private let descriptor: Int32
     private let base: UnsafeMutableRawPointer
     private let count: Int
-    private let lease = Mutex<Bool?>(nil)
+    private let lease = Guarded<Bool?>(nil)
     private let answered: UnsafeMutablePointer<sem_t>
 
     init(descriptor: Int32, base: UnsafeMutableRawPointer, count: Int) {

@@ -24,9 +24,9 @@ import Testing
 
     /// Memory that a test gives and takes.
     private final class Supply: Sendable {
-        private let bytes: Mutex<Int>
+        private let bytes: Guarded<Int>
 
-        init(_ bytes: Int) { self.bytes = Mutex(bytes) }
+        init(_ bytes: Int) { self.bytes = Guarded(bytes) }
 
         func set(_ count: Int) { bytes.withLock { $0 = count } }
 

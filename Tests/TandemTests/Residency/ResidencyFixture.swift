@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import Synchronization
 import Tandem
 import TandemFormat
 
@@ -127,7 +126,7 @@ final class TestStorage: BlockStorage {
         var isAligned = true
     }
 
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     func open(_ file: any BlockStorage) { state.withLock { $0.file = file } }
 

@@ -3,6 +3,7 @@
 import Glibc
 import Synchronization
 import Tandem
+import TandemFormat
 import Testing
 
 /// Who may run, who waits, who is refused.

@@ -2,6 +2,7 @@
 
 import Glibc
 import Tandem
+import TandemFormat
 import Testing
 
 /// Ends of single generations while others go on.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Tandem
+import TandemFormat
 import Testing
 
 /// Nobody starves, and nobody holds the others up.

@@ -3,6 +3,7 @@
 import Foundation
 import Synchronization
 import Tandem
+import TandemFormat
 
 /// One generation that a test runs beside others.
 struct Job: Sendable {
@@ -61,20 +62,6 @@ final class TestThread: Sendable {
     func join() { pthread_join(number, nil) }
 }
 
-/// A value that threads take turns with. Unlike `Mutex` it is one that the thread sanitizer understands where threads meet.
-final class Guarded<Value: Sendable>: @unchecked Sendable {
-    private let lock = NSLock()
-    private var value: Value
-
-    init(_ value: Value) { self.value = value }
-
-    func withLock<R>(_ body: (inout Value) throws -> R) rethrows -> R {
-        lock.lock()
-        defer { lock.unlock() }
-        return try body(&value)
-    }
-}
-
 /// Waits until `condition` holds; returns whether it does within `seconds`.
 func eventually(within seconds: Double = 20, _ condition: () -> Bool) -> Bool {
     for _ in 0..<Int(seconds * 1000) {
@@ -107,8 +94,8 @@ extension TandemModel {
 final class Holder: Sendable {
     private let isHeld = Atomic<Bool>(true)
     private let hasEntered = Atomic<Bool>(false)
-    private let thread = Mutex<TestThread?>(nil)
-    private let result = Mutex<GenerationResult?>(nil)
+    private let thread = Guarded<TestThread?>(nil)
+    private let result = Guarded<GenerationResult?>(nil)
 
     init(
         _ model: TandemModel, _ prompt: [Int32], maxTokens: Int = 3,

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
 
 /// A mutex that conditions can be waited for with.
 ///
 /// Thread safety: any thread.
 @safe
-final class ThreadLock: @unchecked Sendable {
+package final class ThreadLock: @unchecked Sendable {
     fileprivate let mutex: UnsafeMutablePointer<pthread_mutex_t>
 
-    init() {
+    package init() {
         unsafe mutex = .allocate(capacity: 1)
         unsafe pthread_mutex_init(mutex, nil)
     }
@@ -19,12 +23,12 @@ final class ThreadLock: @unchecked Sendable {
         unsafe mutex.deallocate()
     }
 
-    func lock() { unsafe pthread_mutex_lock(mutex) }
-    func unlock() { unsafe pthread_mutex_unlock(mutex) }
+    package func lock() { unsafe pthread_mutex_lock(mutex) }
+    package func unlock() { unsafe pthread_mutex_unlock(mutex) }
     /// Takes the lock if nobody has it; returns whether.
-    func tryLock() -> Bool { unsafe pthread_mutex_trylock(mutex) == 0 }
+    package func tryLock() -> Bool { unsafe pthread_mutex_trylock(mutex) == 0 }
 
-    func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+    package func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
         lock()
         defer { unlock() }
         return try body()
@@ -34,15 +38,15 @@ final class ThreadLock: @unchecked Sendable {
 /// A value that one thread at a time looks at. Like the standard library's `Mutex`, with a lock that sanitizers understand.
 ///
 /// Thread safety: any thread.
-final class Guarded<Value>: @unchecked Sendable {
+package final class Guarded<Value>: @unchecked Sendable {
     private let lock = ThreadLock()
     private var value: Value
 
-    init(_ value: Value) {
+    package init(_ value: Value) {
         self.value = value
     }
 
-    func withLock<R, E: Error>(_ body: (inout Value) throws(E) -> R) throws(E) -> R {
+    package func withLock<R, E: Error>(_ body: (inout Value) throws(E) -> R) throws(E) -> R {
         lock.lock()
         defer { lock.unlock() }
         return try body(&value)
@@ -53,10 +57,10 @@ final class Guarded<Value>: @unchecked Sendable {
 ///
 /// Thread safety: any thread; a wait needs the lock.
 @safe
-final class ThreadCondition: @unchecked Sendable {
+package final class ThreadCondition: @unchecked Sendable {
     private let condition: UnsafeMutablePointer<pthread_cond_t>
 
-    init() {
+    package init() {
         unsafe condition = .allocate(capacity: 1)
         var attributes = pthread_condattr_t()
         unsafe pthread_condattr_init(&attributes)
@@ -70,12 +74,12 @@ final class ThreadCondition: @unchecked Sendable {
         unsafe condition.deallocate()
     }
 
-    func signal() { unsafe pthread_cond_signal(condition) }
-    func broadcast() { unsafe pthread_cond_broadcast(condition) }
-    func wait(_ lock: ThreadLock) { unsafe pthread_cond_wait(condition, lock.mutex) }
+    package func signal() { unsafe pthread_cond_signal(condition) }
+    package func broadcast() { unsafe pthread_cond_broadcast(condition) }
+    package func wait(_ lock: ThreadLock) { unsafe pthread_cond_wait(condition, lock.mutex) }
 
-    /// Waits until ``monotonicSeconds()`` is `deadline` at the latest.
-    func wait(_ lock: ThreadLock, until deadline: Double) {
+    /// Waits until the monotonic clock shows `deadline`, in seconds, at the latest.
+    package func wait(_ lock: ThreadLock, until deadline: Double) {
         let whole = deadline.rounded(.down)
         var time = timespec(tv_sec: Int(whole), tv_nsec: Int((deadline - whole) * 1e9))
         unsafe pthread_cond_timedwait(condition, lock.mutex, &time)
