@@ -189,10 +189,13 @@ TK_INLINE void tk_v_trees(const tk_v v[4], float scale, float *out) {
 
 // ---- Quantised matrix products ----------------------------------------------------------------------------
 
-// 32 k of one panel, int8.
+// A sum that the compiler may not reorder: it would keep more values than there are registers.
+#define TK_IN_ORDER(sum) __asm__("" : "+x"(sum))
+
+// 16 k of one panel, int8.
 TK_INLINE void tk_avx2_part_i8(const uint8_t *w, const int8_t *q, size_t ldq, const int R, __m256i dot[]) {
     TK_UNROLL
-    for (int j = 0; j < 8; j++) {
+    for (int j = 0; j < 4; j++) {
         const __m256i w0 = _mm256_loadu_si256((const __m256i *)(w + j * 64));
         const __m256i w1 = _mm256_loadu_si256((const __m256i *)(w + j * 64 + 32));
         const __m256i m0 = _mm256_abs_epi8(w0), m1 = _mm256_abs_epi8(w1);
@@ -202,31 +205,36 @@ TK_INLINE void tk_avx2_part_i8(const uint8_t *w, const int8_t *q, size_t ldq, co
             const __m256i qv = _mm256_set1_epi32(tk_load32(q + (size_t)r * ldq + j * 4));
             dot[2 * r] = tk_avx2_dot_i8(dot[2 * r], w0, m0, qv);
             dot[2 * r + 1] = tk_avx2_dot_i8(dot[2 * r + 1], w1, m1, qv);
+            TK_IN_ORDER(dot[2 * r]);
+            TK_IN_ORDER(dot[2 * r + 1]);
         }
     }
 }
 
-// 32 k of one panel, int4. A nibble enters as stored, w + 8: eight products of at most 2 * 15 * 127 add up in 16 bits before they are widened.
-TK_INLINE void tk_avx2_part_i4(const uint8_t *w, const int8_t *q, size_t ldq, const int R, __m256i dot[]) {
+// 32 k of one panel, int4; `packed` unless nibbles lie in bytes of their own. A nibble enters as stored,
+// w + 8: eight products of at most 2 * 15 * 127 add up in 16 bits before they are widened.
+TK_INLINE void tk_avx2_part_nibbles(const uint8_t *w, const int8_t *q, size_t ldq, const int R,
+                                    const int packed, __m256i dot[]) {
     const __m256i nibble = _mm256_set1_epi8(15);
     __m256i words[8];
     TK_UNROLL
-    for (int i = 0; i < 2 * R; i++) words[i] = _mm256_setzero_si256();
-    TK_UNROLL
-    for (int j = 0; j < 4; j++) {
-        _mm_prefetch((const char *)w + j * 64 + TK_PREFETCH_BYTES, _MM_HINT_T0);
+    for (int j = 0; j < 8; j++) {
+        const uint8_t *line = packed ? w + j / 2 * 64 : w + j * 64;
+        __m256i w0 = _mm256_loadu_si256((const __m256i *)line);
+        __m256i w1 = _mm256_loadu_si256((const __m256i *)(line + 32));
+        if (packed) {
+            if (j % 2 == 0) _mm_prefetch((const char *)line + TK_PREFETCH_BYTES, _MM_HINT_T0);
+            w0 = _mm256_and_si256(j % 2 == 0 ? w0 : _mm256_srli_epi16(w0, 4), nibble);
+            w1 = _mm256_and_si256(j % 2 == 0 ? w1 : _mm256_srli_epi16(w1, 4), nibble);
+        }
         TK_UNROLL
-        for (int side = 0; side < 2; side++) {
-            const __m256i both = _mm256_loadu_si256((const __m256i *)(w + j * 64 + side * 32));
-            const __m256i low = _mm256_and_si256(both, nibble);
-            const __m256i high = _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble);
-            TK_UNROLL
-            for (int r = 0; r < R; r++) {
-                const int8_t *qr = q + (size_t)r * ldq + j * 8;
-                const __m256i a = _mm256_maddubs_epi16(low, _mm256_set1_epi32(tk_load32(qr)));
-                const __m256i b = _mm256_maddubs_epi16(high, _mm256_set1_epi32(tk_load32(qr + 4)));
-                words[2 * r + side] = _mm256_add_epi16(words[2 * r + side], _mm256_add_epi16(a, b));
-            }
+        for (int r = 0; r < R; r++) {
+            const __m256i qv = _mm256_set1_epi32(tk_load32(q + (size_t)r * ldq + j * 4));
+            const __m256i x = _mm256_maddubs_epi16(w0, qv), y = _mm256_maddubs_epi16(w1, qv);
+            words[2 * r] = j == 0 ? x : _mm256_add_epi16(words[2 * r], x);
+            words[2 * r + 1] = j == 0 ? y : _mm256_add_epi16(words[2 * r + 1], y);
+            TK_IN_ORDER(words[2 * r]);
+            TK_IN_ORDER(words[2 * r + 1]);
         }
     }
     TK_UNROLL
@@ -235,22 +243,37 @@ TK_INLINE void tk_avx2_part_i4(const uint8_t *w, const int8_t *q, size_t ldq, co
     }
 }
 
-#define TK_GEMM256_ROWS 4
 #define TK_GEMM256_PART_I8 tk_avx2_part_i8
-#define TK_GEMM256_PART_I4 tk_avx2_part_i4
+#define TK_GEMM256_PART_I4(w, q, ldq, R, dot) tk_avx2_part_nibbles(w, q, ldq, R, 1, dot)
 #define TK_GEMM256_BIAS_I8 0
 #include "tk_gemm256.h"
+
+#include "tk_avx2_wide.h"
+
+// Products of int4 weights: eight rows and more in blocks of four that share what they unpack.
+TK_INLINE void tk_avx2_gemm_nibbles(const tk_qgemm *a, size_t panel0, size_t panel1, const int kind) {
+    const size_t chunk = tk_chunk_panels(tk_panel_bytes(a, kind));
+    for (size_t first = panel0; first < panel1; first += chunk) {
+        const size_t last = tk_min(first + chunk, panel1);
+        size_t row = 0;
+        for (size_t step; a->rows - row >= 8; row += step) {
+            step = tk_min((a->rows - row) / 4 * 4, TK_WIDE_ROWS);
+            for (size_t p = first; p < last; p++) tk_avx2_wide(a, p, row, step, kind);
+        }
+        tk_gemm256_rows(a, row, first, last, kind);
+    }
+}
 
 static void tk_avx2_gemm_i8(const tk_qgemm *a, size_t panel0, size_t panel1) {
     tk_gemm256(a, panel0, panel1, TK_I8);
 }
 
 static void tk_avx2_gemm_i4(const tk_qgemm *a, size_t panel0, size_t panel1) {
-    tk_gemm256(a, panel0, panel1, TK_I4);
+    tk_avx2_gemm_nibbles(a, panel0, panel1, TK_I4);
 }
 
 static void tk_avx2_gemm_i4z(const tk_qgemm *a, size_t panel0, size_t panel1) {
-    tk_gemm256(a, panel0, panel1, TK_I4Z);
+    tk_avx2_gemm_nibbles(a, panel0, panel1, TK_I4Z);
 }
 
 const tk_kernels tk_kernels_avx2 = {
