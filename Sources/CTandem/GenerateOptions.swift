@@ -41,8 +41,12 @@ func treeSize(_ size: Int32, name: String) throws(CallError) -> Int? {
     switch size {
     case 0: return nil
     case -1: return 0
-    case 1...512: return Int(size)
-    default: throw .invalidArgument("\(name) is \(size), but must be in -1 ... 512")
+    default:
+        let sizes = SessionOptions.treeSizes
+        guard sizes.contains(Int(size)) else {
+            throw .invalidArgument("\(name) is \(size), but must be in -1 ... \(sizes.upperBound)")
+        }
+        return Int(size)
     }
 }
 

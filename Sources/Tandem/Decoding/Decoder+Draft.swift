@@ -67,7 +67,11 @@ extension Decoder {
                 endTokens: endTokens, cancellation: cancellation)
             return
         }
-        if try lookUp(&drafts, pass: &pass, drafting: &drafting, endTokens: endTokens) || !canRun { return }
+        if try lookUp(
+            &drafts, pass: &pass, drafting: &drafting, canDraft: canRun, endTokens: endTokens) || !canRun
+        {
+            return
+        }
         let question = drafting.policy.isFixed ? nil : routerQuestion
         question?.isGreedy = sampler.parameters.isGreedy
         while drafting.policy.wantsStep(pass) {
@@ -112,7 +116,7 @@ extension Decoder {
 
     /// Drafts by prompt lookup; returns whether it did.
     private func lookUp(
-        _ drafts: inout Drafts, pass: inout DraftPolicy.Pass, drafting: inout Drafting,
+        _ drafts: inout Drafts, pass: inout DraftPolicy.Pass, drafting: inout Drafting, canDraft: Bool,
         endTokens: Set<TokenID>
     ) throws(TandemError) -> Bool {
         guard drafting.lookup != nil else { return false }
@@ -122,7 +126,7 @@ extension Decoder {
             let allowed = try constraint.allowed(proposal.tokens)
             proposal = PromptLookup.Proposal(tokens: allowed, matchLength: proposal.matchLength)
         }
-        let length = drafting.policy.lookupLength(proposal, in: pass)
+        let length = drafting.policy.lookupLength(proposal, in: pass, canDraft: canDraft)
         guard length > 0 else { return false }
         for token in proposal.tokens.prefix(length) {
             drafts.append(token)

@@ -39,6 +39,8 @@ package struct DraftPolicy: Sendable {
     private var depthKept: [Double]
     private var depthPromised: [Double]
     private var rule = StoppingRule()
+    /// Tokens that the time of a pass over one row is worth, where passes are chains.
+    private var price = expectedGain
     /// Of trees: what chances their tokens have, when steps of the secondary are worth it, for the most probable node and for
     /// those beside it, and what the last node of a full tree survives.
     package var chances: TreeChances
@@ -46,26 +48,38 @@ package struct DraftPolicy: Sendable {
     var sideRule = StoppingRule()
     var shadow = 0.0
     private var rowsToSolve = 0
+    private var rowsBetweenSolutions = firstSolvingInterval
     /// Acceptance of looked-up tokens by length of the match, and of those that the secondary does not think the best.
     private var byMatch: [Int: AcceptanceEstimate]
     private var byDisputedMatch: [Int: AcceptanceEstimate]
     /// Tokens and seconds of recent passes.
     private var tokens = 0.0
     private var seconds = 0.0
+    /// Passes' time that the expected gain still counts for.
+    private var expectation = expectedGainWeight
     private var passesWithoutDraft = 0
     private var passesBetweenTrials = 8
 
     private static let depthClasses = 6
     private static let binCount = 12
     /// Weight of "as promised" in the depth factors, and what an old draft keeps of its weight.
-    private static let depthPrior = 8.0
+    private static let depthPrior = 30.0
     private static let depthMemory = 0.995
-    /// Rows verified between two solutions of the stopping rule.
+    /// Rows verified between two solutions of the stopping rule: few at first, when every pass teaches much.
+    private static let firstSolvingInterval = 5
     private static let solvingInterval = 40
+    /// Rows that a pass counts for at least: where nothing is drafted, that should not last.
+    private static let leastRows = 10
     private static let memory = 0.97
+    /// What passes are expected to gain before any was made: tokens in the time of one row of the primary, and how many
+    /// passes' time that counts for.
+    private static let expectedGain = 1.3
+    private static let expectedGainWeight = 4.0
     /// What the counts of bins keep of their weight from one solution to the next.
     private static let fading = 0.9
     private static let longestPause = 64
+    /// Halvings in the search of a price.
+    private static let priceSteps = 3
     /// Share of all tokens that trials may cost.
     private static let trialShare = 0.06
     /// Drafts of a trial pass.
@@ -89,7 +103,9 @@ package struct DraftPolicy: Sendable {
         nodeLimit = nodes
         self.costs = costs
         self.evidence = evidence
-        byConfidence = (0..<Self.binCount).map { evidence.prior((Double($0) + 0.5) / Double(Self.binCount)) }
+        byConfidence = (0..<Self.binCount).map { bin in
+            evidence.prior((Double(bin) + 0.5) / Double(Self.binCount), isSampled: isSampled)
+        }
         seen = [Double](repeating: 1, count: Self.binCount)
         depthKept = [Double](repeating: 0, count: Self.depthClasses)
         depthPromised = depthKept
@@ -131,36 +147,56 @@ package struct DraftPolicy: Sendable {
         if least == 0, isTrial {
             least = min(Self.trialLength, most)
         }
-        if rowsToSolve <= 0, costs.isKnown, !isFixed {
+        if rowsToSolve <= 0, !isFixed {
             solve()
             if nodeLimit > 0 { solveTree() }
-            rowsToSolve = Self.solvingInterval
+            rowsToSolve = rowsBetweenSolutions
+            rowsBetweenSolutions = min(2 * rowsBetweenSolutions, Self.solvingInterval)
             for bin in seen.indices { seen[bin] *= Self.fading }
         }
         return Pass(most: most, least: least, nodes: max(0, min(nodeLimit, nodes)))
     }
 
-    /// Tokens per second in the long run; before the first pass that of the primary alone.
+    /// Tokens per second in the long run: those of the passes so far, and at first what is expected of them.
     package var rate: Double {
-        if seconds > 0 { return tokens / seconds }
-        return costs.base > 0 ? 1 / costs.base : 0
+        let known = seconds + expectation * costs.base
+        return known > 0 ? (tokens + expectation * Self.expectedGain) / known : 0
     }
 
     /// Whether the secondary should run for one more draft.
     package func wantsStep(_ pass: Pass) -> Bool {
         guard pass.count < pass.most else { return false }
         guard pass.count >= pass.least else { return true }
-        // Nothing is known of the price before the first plain pass.
-        guard costs.isKnown else { return false }
         return rule.value(survival: pass.survival * depthFactor(pass.count)) > 0
     }
 
+    /// Finds the price of a pass's time, in tokens, and solves the rule with it: the rate so far, unless the chances and costs
+    /// known now say that no way to draft attains it (then it would forbid what is best).
     private mutating func solve() {
+        var least = 1.0
+        var most = max(rate * costs.base, least)
+        solve(price: most)
+        guard !isAttained else { return }
+        for _ in 0..<Self.priceSteps {
+            solve(price: (least + most) / 2)
+            if isAttained { least = price } else { most = price }
+        }
+        solve(price: least)
+    }
+
+    private mutating func solve(price: Double) {
         let total = seen.reduce(0, +)
+        self.price = price
         rule.solve(
             chances: zip(byConfidence, seen).map { (chance: $0.share, share: $1 / total) },
-            step: rate * costs.draft, row: rate * costs.marginal)
+            step: price * costs.draft / costs.base, row: rowPrice)
     }
+
+    /// Whether a pass by the rule is expected to gain as many tokens as its time is worth.
+    private var isAttained: Bool { 1 + rule.value(survival: 1) >= price * 0.99 }
+
+    /// Tokens that one more row of the primary is worth, where passes are chains.
+    private var rowPrice: Double { price * costs.marginal / costs.base }
 
     private func depthFactor(_ depth: Int) -> Double {
         let index = min(depth, Self.depthClasses - 1)
@@ -176,7 +212,7 @@ package struct DraftPolicy: Sendable {
         let survival = pass.survival * min(promised * depthFactor(pass.count), 0.999)
         guard
             pass.count < pass.least
-                || survival - rate * costs.marginal + rule.value(survival: survival) > 0
+                || survival - rowPrice + rule.value(survival: survival) > 0
         else { return false }
         pass.drafts.append((bin: bin, promised: promised))
         pass.survival = survival
@@ -185,8 +221,10 @@ package struct DraftPolicy: Sendable {
     }
 
     /// How many tokens of a looked-up proposal are worth a row each; 0 when the secondary (or no draft) promises more.
-    package func lookupLength(_ proposal: PromptLookup.Proposal, in pass: Pass) -> Int {
-        guard costs.isKnown, let estimate = byMatch[proposal.matchLength] else { return 0 }
+    /// - Parameter canDraft: whether the secondary could draft instead.
+    package func lookupLength(_ proposal: PromptLookup.Proposal, in pass: Pass, canDraft: Bool = true) -> Int
+    {
+        guard let estimate = byMatch[proposal.matchLength] else { return 0 }
         let chance = estimate.share
         var survival = 1.0
         var gain = 0.0
@@ -194,12 +232,12 @@ package struct DraftPolicy: Sendable {
         let most = min(pass.most, proposal.tokens.count)
         while length < most {
             survival *= chance
-            let value = survival - rate * costs.marginal
+            let value = survival - rowPrice
             guard value > 0 else { break }
             gain += value
             length += 1
         }
-        return gain > rule.value(survival: 1) ? length : 0
+        return gain > (canDraft ? rule.value(survival: 1) : 0) ? length : 0
     }
 
     /// How likely looked-up tokens are that the secondary does not think the best, by length of the match.
@@ -250,8 +288,9 @@ package struct DraftPolicy: Sendable {
         let time = costs.isClocked ? measure.seconds + pass.draftSeconds : usual
         tokens = tokens * Self.memory + Double(accepted + 1)
         self.seconds = self.seconds * Self.memory + min(time, 3 * usual)
+        expectation *= Self.memory
         pace(pass, drafted: drafted, accepted: accepted)
-        rowsToSolve -= drafted + 1
+        rowsToSolve -= max(drafted + 1, Self.leastRows)
     }
 
     /// Learns from a pass with a tree: `path` are the nodes of `pool` that were taken, `next` is what the primary put after
@@ -313,10 +352,14 @@ extension DraftPolicy.Evidence {
         }
     }
 
-    /// What is expected of the values at a place before any of them was tried.
-    fileprivate func prior(_ place: Double) -> AcceptanceEstimate {
+    /// What is expected of the values at a place before any of them was tried. Where no tokens are drawn, a token with more
+    /// than half of the probability is nearly always the primary's first choice too.
+    fileprivate func prior(_ place: Double, isSampled: Bool) -> AcceptanceEstimate {
         switch self {
-        case .confidence: AcceptanceEstimate(prior: 0.45 + 0.5 * place)
+        case .confidence:
+            AcceptanceEstimate(
+                prior: isSampled ? 0.45 + 0.5 * place : min(0.5 + 0.75 * place, 0.975),
+                strength: isSampled ? 4 : 10)
         case .estimate: AcceptanceEstimate(prior: 1 - (1 - place) * (1 - place), strength: 8)
         }
     }

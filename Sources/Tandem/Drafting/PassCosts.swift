@@ -10,20 +10,33 @@
 /// the computing alone, which storage that is now faster and now slower says nothing of; a row then costs what of its
 /// computing is not hidden by the waiting.
 package struct PassCosts: Sendable {
-    private var primary = Line(expectedMarginal: expectedMarginal)
+    private var primary: Line
     private var secondary = Line(expectedMarginal: expectedDraftMarginal)
     private var waiting = Waiting()
     private let isFixed: Bool
     private let fixedDraft: Double
     private let fixedMarginal: Double
+    /// A draft over a pass before either was measured.
+    private let expectedDraft: Double
 
-    /// Marginal over base cost before passes of several lengths have shown it.
+    /// Marginal over base cost before passes of several lengths have shown it: of weights that come from memory with every
+    /// pass, so that reading them is most of it.
     package static let expectedMarginal = 0.06
-    /// The same of steps of the secondary.
+    /// The same of weights that stay in the caches of usual processors, where computing is most of a pass.
+    package static let expectedCachedMarginal = 0.25
+    /// Bytes of weights that stay there.
+    package static let cachedBytes = 32 << 20
+    /// Marginal over base cost of steps of the secondary.
     package static let expectedDraftMarginal = 0.12
 
     /// Costs to be measured.
-    package init() {
+    /// - Parameters:
+    ///   - primaryBytes: of the weights that a pass reads.
+    ///   - secondaryBytes: of those that a draft reads; 0 = not known.
+    package init(primaryBytes: Int = .max, secondaryBytes: Int = 0) {
+        let isCached = primaryBytes <= Self.cachedBytes
+        primary = Line(expectedMarginal: isCached ? Self.expectedCachedMarginal : Self.expectedMarginal)
+        expectedDraft = secondaryBytes > 0 ? Double(secondaryBytes) / Double(max(1, primaryBytes)) : 1.0 / 6
         isFixed = false
         fixedDraft = 0
         fixedMarginal = 0
@@ -32,6 +45,8 @@ package struct PassCosts: Sendable {
     /// Costs that stay as they are, in units of a primary pass over one row: decisions that rest on them do not depend
     /// on the clock.
     package init(draftOverPass: Double, rowOverPass: Double = expectedMarginal) {
+        primary = Line(expectedMarginal: rowOverPass)
+        expectedDraft = draftOverPass
         isFixed = true
         fixedDraft = draftOverPass
         fixedMarginal = rowOverPass
@@ -43,18 +58,25 @@ package struct PassCosts: Sendable {
     /// Whether a primary pass has been timed (or need not be).
     package var isKnown: Bool { isFixed || primary.isKnown }
 
+    // Before the first pass: what is usual, in units of a pass.
+
     /// One more row of a primary pass.
-    package var marginal: Double { isFixed ? fixedMarginal : primary.marginal * (1 - hiddenShare) }
+    package var marginal: Double {
+        guard isKnown else { return primary.expectedMarginal }
+        return isFixed ? fixedMarginal : primary.marginal * (1 - hiddenShare)
+    }
 
     /// A primary pass over one row.
     package var base: Double {
+        guard isKnown, !isFixed else { return 1 }
         // What rows hide was waited for on top of the mean.
-        isFixed ? 1 : primary.base + waiting.mean + primary.marginal * hiddenShare * primary.meanRows
+        return primary.base + waiting.mean + primary.marginal * hiddenShare * primary.meanRows
     }
 
-    /// One draft of the secondary. Before the first one: a sixth of a pass's computing.
+    /// One draft of the secondary. Before the first one: as much of a pass's computing as its weights are of the primary's.
     package var draft: Double {
-        isFixed ? fixedDraft : secondary.isKnown ? secondary.base : primary.base / 6
+        guard isKnown else { return expectedDraft }
+        return isFixed ? fixedDraft : secondary.isKnown ? secondary.base : primary.base * expectedDraft
     }
 
     /// Share of a row's computing that goes on while weights are waited for anyway.
@@ -69,7 +91,7 @@ package struct PassCosts: Sendable {
 
     /// One more row of a step of the secondary.
     package var draftMarginal: Double {
-        isFixed || !secondary.isKnown ? draft * Self.expectedDraftMarginal : secondary.marginal
+        isFixed || !isKnown || !secondary.isKnown ? draft * Self.expectedDraftMarginal : secondary.marginal
     }
 
     /// A primary pass over `rows` rows.
@@ -120,14 +142,17 @@ extension PassCosts {
         private var sumXX = 0.0
         private var sumY = 0.0
         private var sumXY = 0.0
+        private var passes = 0
         /// What one more row has cost in passes of others too, where that is known.
         private var knownMarginal: Double?
-        private let expectedMarginal: Double
+        let expectedMarginal: Double
 
         /// What an old pass keeps of its weight with every new one.
         private static let memory = 0.95
-        /// Weight of the expected marginal cost, in squared rows.
-        private static let expectedWeight = 0.05
+        /// Weight of the expected marginal cost, in squared rows, after one pass; it falls with the square of their number.
+        private static let expectedWeight = 2.0
+        /// Weight of the first pass, which finds nothing in the caches.
+        private static let firstWeight = 0.25
 
         init(expectedMarginal: Double) {
             self.expectedMarginal = expectedMarginal
@@ -146,7 +171,7 @@ extension PassCosts {
             let covariance = sumXY / weight - meanX * meanY
             // The expected slope is a share of the base, and base = meanY − slope · meanX.
             let expected = knownMarginal ?? expectedMarginal * meanY / (1 + expectedMarginal * meanX)
-            let prior = Self.expectedWeight / weight
+            let prior = Self.expectedWeight / (weight * weight)
             let slope = (covariance + prior * expected) / (variance + prior)
             return min(max(slope, 0), meanY / (1 + meanX))
         }
@@ -159,13 +184,15 @@ extension PassCosts {
         mutating func record(rows: Int, seconds: Double, marginal known: Double?) {
             knownMarginal = known
             let x = Double(rows - 1)
-            let seconds = weight >= 2 ? min(seconds, 3 * (base + marginal * x)) : seconds
+            let seconds = passes >= 2 ? min(seconds, 3 * (base + marginal * x)) : seconds
+            let own = passes == 0 ? Self.firstWeight : 1
             let keep = Self.memory
-            weight = weight * keep + 1
-            sumX = sumX * keep + x
-            sumXX = sumXX * keep + x * x
-            sumY = sumY * keep + seconds
-            sumXY = sumXY * keep + x * seconds
+            passes += 1
+            weight = weight * keep + own
+            sumX = sumX * keep + own * x
+            sumXX = sumXX * keep + own * x * x
+            sumY = sumY * keep + own * seconds
+            sumXY = sumXY * keep + own * x * seconds
         }
     }
 }

@@ -28,18 +28,45 @@ package struct StoppingRule: Sendable {
     ///   - step: λ·c, what a step of the secondary costs, in tokens.
     ///   - row: λ·m, what one more row of the primary costs, in tokens.
     package mutating func solve(chances: [(chance: Double, share: Double)], step: Double, row: Double) {
-        let offsets = chances.map { -log(max($0.chance, 1e-9)) / Self.spacing }
+        let moves = chances.map { Move($0.chance, share: $0.share) }
+        // Those that leave the cell of the grid, and those that stay in it and so depend on its own value.
+        let far = moves.filter { $0.cells > 0 }
+        let near = moves.filter { $0.cells == 0 }
+        var survival = exp(-Double(Self.size) * Self.spacing)
+        let growth = exp(Self.spacing)
         for index in values.indices.reversed() {
-            let survival = exp(-Double(index) * Self.spacing)
+            survival *= growth
+            var known = -step
+            for move in far {
+                known +=
+                    move.share
+                    * max(0, survival * move.chance - row + value(index + move.cells, move.fraction))
+            }
             values[index] = index + 1 < values.count ? values[index + 1] : 0
             for _ in 0..<Self.rounds {
-                var expected = -step
-                for (place, entry) in chances.enumerated() {
-                    let gain = survival * entry.chance - row + value(at: Double(index) + offsets[place])
-                    if gain > 0 { expected += entry.share * gain }
+                var expected = known
+                for move in near {
+                    expected +=
+                        move.share * max(0, survival * move.chance - row + value(index, move.fraction))
                 }
                 values[index] = max(0, expected)
             }
+        }
+    }
+
+    /// A chance as a step along the grid.
+    private struct Move {
+        let chance: Double
+        let share: Double
+        let cells: Int
+        let fraction: Double
+
+        init(_ chance: Double, share: Double) {
+            let offset = -log(max(chance, 1e-9)) / StoppingRule.spacing
+            self.chance = chance
+            self.share = share
+            cells = Int(offset)
+            fraction = offset - Double(cells)
         }
     }
 
@@ -52,7 +79,11 @@ package struct StoppingRule: Sendable {
         guard place < Double(values.count - 1) else { return 0 }
         let place = max(place, 0)
         let index = Int(place)
-        let fraction = place - Double(index)
+        return value(index, place - Double(index))
+    }
+
+    private func value(_ index: Int, _ fraction: Double) -> Double {
+        guard index + 1 < values.count else { return 0 }
         return values[index] * (1 - fraction) + values[index + 1] * fraction
     }
 }

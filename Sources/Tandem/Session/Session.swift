@@ -232,7 +232,10 @@ public final class Session: Sendable {
     ) -> Drafting {
         let evidence: DraftPolicy.Evidence =
             model.core.file.manifest.drafting?.router == nil ? .confidence : .estimate
-        let costs = decoder.fixedCosts ?? PassCosts()
+        let plan = model.core.memory.plan
+        let costs =
+            decoder.fixedCosts
+            ?? PassCosts(primaryBytes: plan.primaryBytes, secondaryBytes: plan.secondaryBytes)
         var policy = DraftPolicy(
             limits: limits, nodes: nodes, isSampled: !parameters.sampling.isGreedy, costs: costs,
             evidence: evidence)

@@ -32,7 +32,8 @@ public struct SessionOptions: Sendable, Equatable {
             throw .invalidParameter(name: "draft-max", value: "\(maxDraft)", allowed: "in 0 ... 64")
         }
         if let maxTree, !Self.treeSizes.contains(maxTree) {
-            throw .invalidParameter(name: "draft-tree", value: "\(maxTree)", allowed: "in 0 ... 512")
+            throw .invalidParameter(
+                name: "draft-tree", value: "\(maxTree)", allowed: "in 0 ... \(Self.treeSizes.upperBound)")
         }
         self.contextSize = contextSize
         self.batchSize = batchSize
@@ -49,8 +50,8 @@ public struct SessionOptions: Sendable, Equatable {
         keyValueType = .f16
     }
 
-    /// Nodes that a tree of drafts may have.
-    static let treeSizes = 0...512
+    /// What ``maxTree`` may be.
+    public static let treeSizes = 0...512
 
     /// The models' own context, f16 caches.
     public static let `default` = SessionOptions()

@@ -154,7 +154,7 @@ extension Settings {
         let threads = try reader.integer(.threads, in: 1...1024)
         let verification = try reader.choice(.verify, as: Verification.self) ?? .full
         let cache = try reader.choice(.cacheType, as: CacheType.self) ?? .f16
-        let tree = try reader.integer(.draftTree, in: 0...512)
+        let tree = try reader.integer(.draftTree, in: SessionOptions.treeSizes)
         let budget = try memory(reader)
         do {
             return try LoadOptions(
