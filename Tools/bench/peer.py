@@ -2,13 +2,15 @@
 """Times llama.cpp, either its llama-bench program or the PyPI package llama-cpp-python, on a GGUF file.
 
 Both ways give tokens per second for the rows of ``tandem bench``: "pp8" reads a prompt of 8 tokens, "tg128" generates 128
-tokens one by one. Contexts are empty at the start, caches are f16, every time is that of one sample after a warm-up.
+tokens one by one. Contexts are empty at the start, caches are f16, every time is the median of
+some samples after a warm-up.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import statistics
 import subprocess
 import time
 from pathlib import Path
@@ -20,8 +22,8 @@ class Peer(Protocol):
 
     label: str
 
-    def measure(self, model: Path, rows: list[str], threads: int) -> dict[str, float]:
-        """One sample of every row, in tokens per second."""
+    def measure(self, model: Path, rows: list[str], threads: int, repeats: int) -> dict[str, float]:
+        """The median of ``repeats`` samples of every row, in tokens per second."""
         ...
 
 
@@ -38,16 +40,16 @@ class BenchProgram:
         self.program = program
         self.label = label or "llama.cpp"
 
-    def measure(self, model: Path, rows: list[str], threads: int) -> dict[str, float]:
+    def measure(self, model: Path, rows: list[str], threads: int, repeats: int) -> dict[str, float]:
         prompts = [str(n) for row in rows if (n := length_of(row, "pp"))]
         lengths = [str(n) for row in rows if (n := length_of(row, "tg"))]
-        command = [str(self.program), "-m", str(model), "-t", str(threads), "-r", "1", "-o", "json",
+        command = [str(self.program), "-m", str(model), "-t", str(threads), "-r", str(repeats), "-o", "json",
                    "-p", ",".join(prompts) or "0", "-n", ",".join(lengths) or "0"]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         found = {}
         for entry in json.loads(output):
             name = f"pp{entry['n_prompt']}" if entry["n_gen"] == 0 else f"tg{entry['n_gen']}"
-            found[name] = float(entry["avg_ts"])
+            found[name] = statistics.median(entry["samples_ts"])
         return found
 
 
@@ -64,7 +66,7 @@ class PythonPackage:
         llama_cpp.llama_log_set(self._log, None)
         llama_cpp.llama_backend_init()
 
-    def measure(self, model: Path, rows: list[str], threads: int) -> dict[str, float]:
+    def measure(self, model: Path, rows: list[str], threads: int, repeats: int) -> dict[str, float]:
         library = self.library
         weights = library.llama_model_load_from_file(str(model).encode(), library.llama_model_default_params())
         if not weights:
@@ -83,7 +85,7 @@ class PythonPackage:
                 prompt, generated = length_of(row, "pp"), length_of(row, "tg")
                 passes = [prompt] if prompt else [1] * (generated or 0)
                 self._run(context, passes[:4])
-                found[row] = sum(passes) / self._run(context, passes)
+                found[row] = sum(passes) / statistics.median(self._run(context, passes) for _ in range(repeats))
             return found
         finally:
             library.llama_free(context)
