@@ -58,7 +58,7 @@ package struct PassCosts: Sendable {
     /// Whether a primary pass has been timed (or need not be).
     package var isKnown: Bool { isFixed || primary.isKnown }
 
-    // Before the first pass: what is usual, in units of a pass.
+    // In seconds; before the first pass (see ``isKnown``) what is usual, with a pass over one row as the unit.
 
     /// One more row of a primary pass.
     package var marginal: Double {

@@ -18,8 +18,8 @@ extension PassQueue {
     private static let unknownPromptRows = 16
     private static let fewestPromptRows = 4
 
-    /// A usual pass of the primary for everybody.
-    private var usualPass: Double { primaryCosts.pass(rows: max(1, running.count)) }
+    /// Seconds of a usual pass of the primary for everybody; 0 before the first one.
+    private var usualPass: Double { primaryCosts.isKnown ? primaryCosts.pass(rows: max(1, running.count)) : 0 }
 
     /// How long others wait for a generation after its last pass.
     private func patience(_ member: PassMember) -> Double {
