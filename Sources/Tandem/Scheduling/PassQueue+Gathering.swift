@@ -19,7 +19,9 @@ extension PassQueue {
     private static let fewestPromptRows = 4
 
     /// Seconds of a usual pass of the primary for everybody; 0 before the first one.
-    private var usualPass: Double { primaryCosts.isKnown ? primaryCosts.pass(rows: max(1, running.count)) : 0 }
+    private var usualPass: Double {
+        primaryCosts.isKnown ? primaryCosts.pass(rows: max(1, running.count)) : 0
+    }
 
     /// How long others wait for a generation after its last pass.
     private func patience(_ member: PassMember) -> Double {
