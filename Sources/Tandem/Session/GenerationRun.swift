@@ -144,7 +144,9 @@ struct GenerationRun {
         let costs = drafting.policy.costs
         decoder.policy = drafting.policy
         decoder.core.draftMemory.keep(drafting.policy)
-        guard !drafting.policy.isFixed, result.speculative.drafted > 0, costs.base > 0 else { return }
+        guard !drafting.policy.isFixed, result.speculative.drafted > 0, costs.isKnown, costs.base > 0 else {
+            return
+        }
         result.speculative.draftCost = costs.draft / costs.base
         result.speculative.rowCost = costs.marginal / costs.base
     }
