@@ -23,9 +23,9 @@ package struct PassCosts: Sendable {
     /// pass, so that reading them is most of it.
     package static let expectedMarginal = 0.06
     /// The same of weights that stay in the caches of usual processors, where computing is most of a pass.
-    package static let expectedCachedMarginal = 0.25
+    private static let expectedCachedMarginal = 0.25
     /// Bytes of weights that stay there.
-    package static let cachedBytes = 32 << 20
+    private static let cachedBytes = 32 << 20
     /// Marginal over base cost of steps of the secondary.
     package static let expectedDraftMarginal = 0.12
 

@@ -38,9 +38,9 @@ final class StreamReader: @unchecked Sendable {
     private let units: [StreamUnit]
     private let storage: any BlockStorage
     private let buffer: AlignedBuffer
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let mutex = ThreadLock()
     /// Signalled at every change of what follows.
-    private let changed: UnsafeMutablePointer<pthread_cond_t>
+    private let changed = ThreadCondition()
     private var thread: pthread_t?
 
     private var ring: StreamRing
@@ -61,8 +61,8 @@ final class StreamReader: @unchecked Sendable {
     private var isInPass = false
     private var counts = Statistics()
 
-    /// How long a wait lasts before the cancellation token is looked at, in nanoseconds.
-    private static let pollInterval = 20_000_000
+    /// How long a wait lasts before the cancellation token is looked at, in seconds.
+    private static let pollInterval = 0.02
 
     init(units: [StreamUnit], storage: any BlockStorage, buffer: AlignedBuffer) {
         self.units = units
@@ -70,39 +70,15 @@ final class StreamReader: @unchecked Sendable {
         self.buffer = buffer
         isHeld = [Bool](repeating: false, count: units.count)
         ring = StreamRing(size: buffer.byteCount)
-        unsafe mutex = .allocate(capacity: 1)
-        unsafe changed = .allocate(capacity: 1)
-        unsafe pthread_mutex_init(mutex, nil)
-        var attributes = pthread_condattr_t()
-        unsafe pthread_condattr_init(&attributes)
-        unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        unsafe pthread_cond_init(changed, &attributes)
-        unsafe pthread_condattr_destroy(&attributes)
     }
 
-    deinit {
-        unsafe pthread_cond_destroy(changed)
-        unsafe pthread_mutex_destroy(mutex)
-        unsafe changed.deallocate()
-        unsafe mutex.deallocate()
-    }
-
-    private func lock() { unsafe pthread_mutex_lock(mutex) }
-    private func unlock() { unsafe pthread_mutex_unlock(mutex) }
-    private func broadcast() { unsafe pthread_cond_broadcast(changed) }
-    private func wait() { unsafe pthread_cond_wait(changed, mutex) }
+    private func lock() { mutex.lock() }
+    private func unlock() { mutex.unlock() }
+    private func broadcast() { changed.broadcast() }
+    private func wait() { changed.wait(mutex) }
 
     /// Waits for a change, or for a short while.
-    private func waitBriefly() {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        time.tv_nsec += Self.pollInterval
-        if time.tv_nsec >= 1_000_000_000 {
-            time.tv_nsec -= 1_000_000_000
-            time.tv_sec += 1
-        }
-        unsafe pthread_cond_timedwait(changed, mutex, &time)
-    }
+    private func waitBriefly() { changed.wait(mutex, until: monotonicSeconds() + Self.pollInterval) }
 
     // MARK: - Life of the thread
 

@@ -7,7 +7,7 @@ internal import TandemFormat
 ///
 /// Workers take block numbers in order and fill a small ring of slots; the calling thread consumes slot after slot.
 /// Memory is bounded by the ring, and what is consumed does not depend on the number of threads.
-@safe final class BlockPipeline: @unchecked Sendable {
+final class BlockPipeline: @unchecked Sendable {
     private enum Slot {
         case free
         case done(Result<QuantizationError, PackError>)
@@ -16,8 +16,8 @@ internal import TandemFormat
     private let encoder: TensorEncoder
     private let workerCount: Int
     private let blocks: [EncodedBlock]
-    private let lock: UnsafeMutablePointer<pthread_mutex_t>
-    private let changed: UnsafeMutablePointer<pthread_cond_t>
+    private let lock = ThreadLock()
+    private let changed = ThreadCondition()
     // Guarded by `lock`.
     private var slots: [Slot]
     private var taken = 0
@@ -30,17 +30,6 @@ internal import TandemFormat
         let slotCount = min(workerCount + 2, encoder.blockCount)
         blocks = (0..<slotCount).map { _ in EncodedBlock(encoder: encoder) }
         slots = Array(repeating: .free, count: slotCount)
-        unsafe lock = UnsafeMutablePointer.allocate(capacity: 1)
-        unsafe changed = UnsafeMutablePointer.allocate(capacity: 1)
-        unsafe pthread_mutex_init(lock, nil)
-        unsafe pthread_cond_init(changed, nil)
-    }
-
-    deinit {
-        unsafe pthread_mutex_destroy(lock)
-        unsafe pthread_cond_destroy(changed)
-        unsafe lock.deallocate()
-        unsafe changed.deallocate()
     }
 
     /// Calls `consume` with every block in order, on the calling thread. When it throws, or a block cannot be encoded,
@@ -85,10 +74,10 @@ internal import TandemFormat
 
     private func join(_ threads: [pthread_t]) {
         guard !threads.isEmpty else { return }
-        unsafe pthread_mutex_lock(lock)
+        lock.lock()
         isStopped = true
-        unsafe pthread_cond_broadcast(changed)
-        unsafe pthread_mutex_unlock(lock)
+        changed.broadcast()
+        lock.unlock()
         for thread in threads { pthread_join(thread, nil) }
     }
 
@@ -98,19 +87,19 @@ internal import TandemFormat
             let result = Result { () throws(PackError) in
                 try encoder.encode(block: block, into: blocks[block % blocks.count], scratch: scratch)
             }
-            unsafe pthread_mutex_lock(lock)
+            lock.lock()
             slots[block % slots.count] = .done(result)
-            unsafe pthread_cond_broadcast(changed)
-            unsafe pthread_mutex_unlock(lock)
+            changed.broadcast()
+            lock.unlock()
         }
     }
 
     /// The next block that has a free slot; nil when there is none left.
     private func take() -> Int? {
-        unsafe pthread_mutex_lock(lock)
-        defer { unsafe pthread_mutex_unlock(lock) }
+        lock.lock()
+        defer { lock.unlock() }
         while !isStopped && taken < encoder.blockCount && taken >= consumed + slots.count {
-            unsafe pthread_cond_wait(changed, lock)
+            changed.wait(lock)
         }
         guard !isStopped, taken < encoder.blockCount else { return nil }
         taken += 1
@@ -120,19 +109,19 @@ internal import TandemFormat
     // MARK: Calling thread
 
     private func waitFor(_ block: Int) -> Result<QuantizationError, PackError> {
-        unsafe pthread_mutex_lock(lock)
-        defer { unsafe pthread_mutex_unlock(lock) }
+        lock.lock()
+        defer { lock.unlock() }
         while true {
             if case .done(let result) = slots[block % slots.count] { return result }
-            unsafe pthread_cond_wait(changed, lock)
+            changed.wait(lock)
         }
     }
 
     private func release(_ block: Int) {
-        unsafe pthread_mutex_lock(lock)
+        lock.lock()
         slots[block % slots.count] = .free
         consumed = block + 1
-        unsafe pthread_cond_broadcast(changed)
-        unsafe pthread_mutex_unlock(lock)
+        changed.broadcast()
+        lock.unlock()
     }
 }
