@@ -210,8 +210,7 @@ TK_INLINE void tk512_gemm_q_rows(const tk_qgemm *a, size_t panel, size_t row, si
 TK_INLINE void tk512_gemm_q(const tk_qgemm *a, size_t panel0, size_t panel1, const int kind) {
     // The blocks of verification. Reading int8 takes as long as 16 rows of products; int4 is bound by these.
     if (kind == TK_I8 && a->rows > 8 && a->rows <= 16) {
-        tk512_wide(a, panel0, panel1);
-        return;
+        panel0 = tk512_wide(a, panel0, panel1);
     }
     // Enough panels, in pairs, to stay in the second-level cache while all row blocks pass over them. The
     // first block reads them from memory, in one stream; full ones after it two at a time, which share their

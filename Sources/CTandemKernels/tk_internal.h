@@ -21,6 +21,7 @@
 #include <string.h>
 
 #define TK_INLINE static inline __attribute__((always_inline, unused))
+#define TK_NOINLINE static __attribute__((noinline, unused))
 
 // Unrolls the next loop completely; its trip count is a constant after inlining.
 #if defined(__clang__)

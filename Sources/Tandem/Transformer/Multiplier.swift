@@ -104,14 +104,10 @@ struct Multiplier {
             return
         }
 
-        // Items small enough that threads finish together, large enough to be worth a claim (two contended atomics).
-        let itemsPerThread = weight < 256 * 1024 ? 1 : weight < 1 << 20 ? 2 : 4
-        let items = pool.threadCount &* itemsPerThread
-        let panelsPerItem = max(1, (totalPanels &+ items &- 1) / items)
-        let itemCount = (totalPanels &+ panelsPerItem &- 1) / panelsPerItem
-        pool.run(itemCount) { item, thread in
-            var begin = item &* panelsPerItem
-            let end = min(begin &+ panelsPerItem, totalPanels)
+        let shares = WorkShares(
+            panels: totalPanels, weight: weight, threads: pool.threadCount, pairs: rows > 8)
+        pool.run(shares.count) { item, thread in
+            var (begin, end) = shares[item]
             var offset = 0
             for product in products {
                 let panels = product.panelRange
