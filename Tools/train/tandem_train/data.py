@@ -108,7 +108,8 @@ class Sampler:
     """Deterministic batches from a weighted mix of sources.
 
     Each source is cut into windows of ``length + 1`` tokens, visited once per epoch in a fresh order and from a fresh
-    offset. The sources take turns so that the drawn counts follow the weights. The state is the counts alone.
+    offset. The sources take turns so that the counts drawn follow the weights; weights that change when a run resumes count
+    from there, and no source loses its place. The state is counts and weights alone.
     """
 
     def __init__(self, corpus: Corpus, mix: dict[str, float], length: int, seed: int) -> None:
@@ -120,6 +121,7 @@ class Sampler:
         self.arrays = [corpus.tokens(name) for name in self.names]
         self.length, self.seed = length, seed
         self.drawn = [0] * len(self.names)
+        self.turns = [0] * len(self.names)  # drawn since the weights were set
         self._orders: dict[int, tuple[int, int, np.ndarray]] = {}
         for name, array in zip(self.names, self.arrays):
             if array.size < 2 * (length + 1):
@@ -127,24 +129,27 @@ class Sampler:
 
     def state(self) -> dict:
         """What a checkpoint must keep to continue with the same batches."""
-        return {"names": self.names, "drawn": list(self.drawn)}
+        return {"names": self.names, "weights": self.weights, "drawn": list(self.drawn), "turns": list(self.turns)}
 
     def restore(self, state: dict) -> None:
         """Continues where ``state`` was taken. Raises ``TrainError`` when the sources differ."""
         if state["names"] != self.names:
             raise TrainError(f"the checkpoint was trained on {state['names']}, not on {self.names}: use the same --mix")
         self.drawn = list(state["drawn"])
+        same = state.get("weights", self.weights) == self.weights
+        self.turns = list(state.get("turns", self.drawn)) if same else [0] * len(self.names)
 
     def batch(self, rows: int, rank: int = 0, world: int = 1) -> torch.Tensor:
         """The next ``rows`` windows over all ranks; returns this rank's share, int64 ``[rows / world, length + 1]``."""
         windows = []
         for row in range(rows):
-            total = sum(self.drawn) + 1
-            deficits = [weight * total - drawn for weight, drawn in zip(self.weights, self.drawn)]
+            total = sum(self.turns) + 1
+            deficits = [weight * total - turns for weight, turns in zip(self.weights, self.turns)]
             source = int(np.argmax(deficits))
             if row % world == rank:
                 windows.append(self._window(source, self.drawn[source]))
             self.drawn[source] += 1
+            self.turns[source] += 1
         return torch.from_numpy(np.stack(windows))
 
     def _window(self, source: int, position: int) -> np.ndarray:

@@ -101,11 +101,12 @@ class Loop:
         self.runtime.barrier()
 
     def resume(self) -> bool:
-        """Continues from the folder's checkpoint. Only ``steps``, ``decay`` and ``save_every`` may have changed."""
+        """Continues from the folder's checkpoint. Only the steps, what depends on them, the weights of the mix and
+        how often it is saved may have changed."""
         if not self.file.is_file():
             return False
         state = checkpoint.read(self.file)
-        free = {"steps", "decay", "save_every", "final_fraction"}
+        free = {"steps", "decay", "save_every", "final_fraction", "mix"}  # the samplers look after the names in the mix
         now = asdict(self.plan)
         changed = [key for key in now if key not in free and now[key] != state["plan"].get(key)]
         if changed:

@@ -69,6 +69,23 @@ def test_ranks_share_one_batch(work):
     assert (whole[0::2] == ranks[0]).all() and (whole[1::2] == ranks[1]).all()
 
 
+def test_weights_that_change_count_from_there(work):
+    first = sampler(work)
+    first.batch(40)
+    state = first.state()
+    second = sampler(work, mix={"train": 0.25, "more": 0.75})
+    second.restore(state)
+    second.batch(40)
+    assert [after - before for after, before in zip(second.drawn, state["drawn"])] == [10, 30]
+    again = sampler(work, mix={"train": 0.25, "more": 0.75})
+    again.restore(second.state())
+    assert (again.batch(8) == second.batch(8)).all(), "the same weights go on where they were"
+    old = {"names": state["names"], "drawn": state["drawn"]}
+    same = sampler(work)
+    same.restore(old)
+    assert (same.batch(8) == first.batch(8)).all(), "states of earlier versions have no weights"
+
+
 def test_an_epoch_visits_every_window_once_and_the_mix_holds(work):
     s = sampler(work)
     s.batch(400)
