@@ -237,8 +237,11 @@ static size_t tk512_wide(const tk_qgemm *a, size_t panel0, size_t panel1) {
     const size_t bytes = tk_panel_bytes(a, TK_I8);
     for (; panel0 + 2 <= panel1; panel0 += 2) {
         const size_t after = panel0 + 4 <= panel1 ? panel0 + 2 : panel0;
+        const uint8_t *ahead = (const uint8_t *)a->w + after * bytes;
+        // A line of every page of the next pair: their addresses are looked up side by side, not one by one later.
+        for (size_t at = 0; at < 2 * bytes; at += 4096) _mm_prefetch((const char *)ahead + at, _MM_HINT_T0);
         memset(acc, 0, sizeof acc);
-        tk512_pair(a, panel0, (const uint8_t *)a->w + after * bytes, acc);
+        tk512_pair(a, panel0, ahead, acc);
         for (size_t i = 0; i < 32; i++) {
             const size_t row = i / 2 < 8 ? i / 2 : a->rows - 16 + i / 2;
             _mm512_storeu_ps(a->y + row * a->ldy + (panel0 + i % 2) * 16, _mm512_load_ps(acc[i]));
