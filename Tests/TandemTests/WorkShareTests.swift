@@ -91,3 +91,26 @@ import Testing
         #expect(jobsAlone(backoff) == 0)
     }
 }
+
+@Suite("Patience of a worker") struct SpinPatienceTests {
+    @Test("short sleeps make it spin longer, long ones sooner sleep, within limits")
+    func learning() {
+        var patience = SpinPatience(isAdaptive: true)
+        #expect(patience.spins == SpinPatience.least)
+        patience.record(sleptSeconds: 20e-6)
+        #expect(patience.spins == 2 * SpinPatience.least)
+        for _ in 0..<10 { patience.record(sleptSeconds: 20e-6) }
+        #expect(patience.spins == SpinPatience.most)
+        patience.record(sleptSeconds: 0.1)
+        #expect(patience.spins == SpinPatience.most / 2)
+        for _ in 0..<10 { patience.record(sleptSeconds: 0.1) }
+        #expect(patience.spins == SpinPatience.least)
+    }
+
+    @Test("with more threads than processors it sleeps soon")
+    func crowded() {
+        var patience = SpinPatience(isAdaptive: false)
+        for _ in 0..<10 { patience.record(sleptSeconds: 20e-6) }
+        #expect(patience.spins == SpinPatience.least)
+    }
+}

@@ -8,9 +8,9 @@ internal import TandemFormat
 /// A fork-join pool: the calling thread and `threadCount - 1` workers share the items of one job at a time.
 ///
 /// Items are claimed one by one as threads become free, so a thread that loses its core to a neighbour delays only
-/// the item in its hands. Idle threads spin for some microseconds, because the next job of a forward pass usually
-/// follows at once, and then sleep in the kernel. A caller that waits for a worker's last item sleeps soon too: where a
-/// busy neighbour holds the worker's core, the kernel can then move the worker to the caller's.
+/// the item in its hands. Idle threads spin for some microseconds (``SpinPatience``), because the next job of a forward
+/// pass usually follows at once, and then sleep in the kernel. A caller that waits for a worker's last item sleeps soon
+/// too: where a busy neighbour holds the worker's core, the kernel can then move the worker to the caller's.
 ///
 /// ## Thread Safety
 /// Any number of threads may call ``run(_:_:)``; their jobs take turns. A body must not call `run` of the same pool.
@@ -24,7 +24,7 @@ package final class ComputePool: Sendable {
 
     /// Starts `threadCount - 1` workers. Fewer may run when the system refuses threads; the pool works with any number.
     package init(threadCount: Int) {
-        let shared = SharedState()
+        let shared = SharedState(patience: SpinPatience(isAdaptive: threadCount <= availableProcessorCount()))
         var started = 0
         for _ in 1..<max(1, threadCount) {
             guard shared.startWorker() else { break }
@@ -82,11 +82,14 @@ private final class SharedState: @unchecked Sendable {
     private let lock = ThreadLock()
     private let wake = ThreadCondition()
     private let done = ThreadCondition()
+    /// What every worker begins with.
+    private let patience: SpinPatience
     /// Workers started; changed only before the pool is shared.
     private var threads: [pthread_t] = []
 
-    /// Spins before sleeping: some ten to twenty microseconds.
-    private static let spinLimit = 600
+    init(patience: SpinPatience) {
+        self.patience = patience
+    }
 
     func startWorker() -> Bool {
         let number = threads.count + 1
@@ -122,7 +125,7 @@ private final class SharedState: @unchecked Sendable {
         var spins = 0
         while completed.load(ordering: .acquiring) < count {
             spins += 1
-            if spins < Self.spinLimit {
+            if spins < SpinPatience.least {
                 tk_relax()
             } else {
                 sleep(untilCompleted: count)
@@ -168,6 +171,7 @@ private final class SharedState: @unchecked Sendable {
     }
 
     fileprivate func workerLoop(thread: Int) {
+        var patience = patience
         var spins = 0
         while !stopping.load(ordering: .relaxed) {
             if claimAndRun(thread: thread) {
@@ -175,10 +179,11 @@ private final class SharedState: @unchecked Sendable {
                 continue
             }
             spins += 1
-            if spins < Self.spinLimit {
+            if spins < patience.spins {
                 tk_relax()
                 continue
             }
+            let sleepStart = monotonicSeconds()
             lock.lock()
             sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
             while ticket.load(ordering: .sequentiallyConsistent) & 0xFFFF_FFFF == 0
@@ -188,6 +193,7 @@ private final class SharedState: @unchecked Sendable {
             }
             sleepers.wrappingSubtract(1, ordering: .sequentiallyConsistent)
             lock.unlock()
+            patience.record(sleptSeconds: monotonicSeconds() - sleepStart)
             spins = 0
         }
     }
