@@ -161,6 +161,43 @@ private struct Scene {
         #expect(costs.draft < 0.35)
     }
 
+    @Test("Costs: what a stall made dear is cheap again with the first undisturbed pass")
+    func disturbedStart() {
+        var costs = PassCosts()
+        costs.recordDraft(seconds: 4e-3)
+        costs.recordDraft(seconds: 4e-3)
+        costs.recordPass(PassMeasure(rows: 1, seconds: 1e-3))
+        for rows in [3, 2, 4] {
+            costs.recordPass(PassMeasure(rows: rows, seconds: 1e-4 + 1e-5 * Double(rows)))
+        }
+        #expect(costs.draft > 3e-3 && abs(costs.base - 1.1e-4) < 2e-5)
+        costs.recordDraft(seconds: 6e-5)
+        #expect(costs.draft < 2e-4)
+        costs.recordDraft(seconds: 5e-5)
+        #expect(costs.draft < 1e-4)
+    }
+
+    @Test("Looked-up drafts do not put off the trials that bring the secondary back")
+    func trialsBesideLookups() {
+        var policy = DraftPolicy(limits: 0...8)
+        let proposal = PromptLookup.Proposal(tokens: [1, 2, 3], matchLength: 4)
+        var steps = 0
+        for _ in 0..<200 {
+            var pass = policy.begin(room: 8)
+            let first = policy.wantsStep(pass)
+            if first {
+                // Every step stalls, so no draft pays.
+                policy.recordDraft(seconds: 20, in: &pass)
+                steps += 1
+                _ = policy.takes(evidence: 0.5, in: &pass)
+            } else {
+                policy.markLookedUp(&pass, proposal)
+            }
+            policy.record(pass, drafted: first ? 1 : 3, accepted: 1, PassMeasure(rows: 4, seconds: 1))
+        }
+        #expect(steps >= 4 && steps < 60)
+    }
+
     @Test("Costs: what others know of the price of a row counts until passes of several lengths show it")
     func knownMarginal() {
         var costs = PassCosts()

@@ -57,6 +57,7 @@ package struct DraftPolicy: Sendable {
     private var seconds = 0.0
     /// Passes' time that the expected gain still counts for.
     private var expectation = expectedGainWeight
+    /// Passes in which the secondary drafted nothing; looked-up drafts say nothing of it.
     private var passesWithoutDraft = 0
     private var passesBetweenTrials = 8
 
@@ -321,7 +322,7 @@ package struct DraftPolicy: Sendable {
 
     /// Trials come rarer while they fail, and where they are dear.
     private mutating func pace(_ pass: Pass, drafted: Int, accepted: Int) {
-        if drafted > 0 {
+        if drafted > 0, pass.steps > 0 {
             if isTrial {
                 let pause = accepted == drafted ? 8 : min(2 * passesBetweenTrials, Self.longestPause)
                 // Tokens that the time of the trial would have given, less those it gave.

@@ -4,7 +4,8 @@
 ///
 /// A pass over r rows costs `base + marginal · (r − 1)`: a least-squares line through the recent passes, drawn towards a
 /// small marginal cost while all passes had about as many rows. A pass that took far longer than expected (the machine was
-/// busy with something else) counts only as three times the expected one.
+/// busy with something else) counts only as three times the expected one; and as nothing makes a pass faster than it is, one
+/// that took less than half of what a single row was believed to take shows that those before were disturbed: they are forgotten.
 ///
 /// Where weights are streamed, a pass is mostly waiting for them, and computing goes on meanwhile. There the line is that of
 /// the computing alone, which storage that is now faster and now slower says nothing of; a row then costs what of its
@@ -153,6 +154,8 @@ extension PassCosts {
         private static let expectedWeight = 2.0
         /// Weight of the first pass, which finds nothing in the caches.
         private static let firstWeight = 0.25
+        /// What passes keep of their weight that were disturbed.
+        private static let disturbedWeight = 0.02
 
         init(expectedMarginal: Double) {
             self.expectedMarginal = expectedMarginal
@@ -186,7 +189,7 @@ extension PassCosts {
             let x = Double(rows - 1)
             let seconds = passes >= 2 ? min(seconds, 3 * (base + marginal * x)) : seconds
             let own = passes == 0 ? Self.firstWeight : 1
-            let keep = Self.memory
+            let keep = seconds < base / 2 ? Self.disturbedWeight : Self.memory
             passes += 1
             weight = weight * keep + own
             sumX = sumX * keep + own * x
