@@ -46,10 +46,11 @@ def pack(options: Options, engine: Engine, work: Path) -> list[Models]:
         engine.pack(options.checkpoint, tandem, *common)
         engine.pack(options.checkpoint, vanilla, "--secondary", baseline, *common)
         mid = None
-        # A grown model costs what its shape says, so a mid-sized one has no place beside it.
-        if options.mid and not flags:
-            mid = work / "mid.tandem"
-            engine.pack(options.mid, mid, "--quantize", options.quantize)
+        # A grown model costs what its shape says, so the mid-sized one needs a shape of its own beside it.
+        if options.mid and (not flags or options.expand_mid):
+            mid = work / f"mid-{number}.tandem"
+            grown = ["--expand", options.expand_mid] if flags else []
+            engine.pack(options.mid, mid, "--quantize", options.quantize, *grown)
         found.append(Models(size, tandem, vanilla, mid))
     return found
 

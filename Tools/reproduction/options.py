@@ -26,6 +26,7 @@ class Options:
     corpus: Path | None
     expand: str | None
     expand_secondary: str
+    expand_mid: str | None
     quantize: str
     threads: int
     gammas: list[int]
@@ -44,7 +45,7 @@ class Options:
     @property
     def identity(self) -> dict:
         """What samples must share to be put into one table."""
-        names = ("baseline", "expand", "expand_secondary", "quantize", "threads", "tokens", "eval_tokens", "per_category")
+        names = ("baseline", "expand", "expand_secondary", "expand_mid", "quantize", "threads", "tokens", "eval_tokens", "per_category")
         return {name: getattr(self, name) for name in names} | {
             "checkpoint": str(self.checkpoint), "mid": str(self.mid) if self.mid else None, "prompts": str(self.prompts),
             "texts": [text.name for text in self.texts],
@@ -73,6 +74,7 @@ def parse(doc: str, arguments: list[str] | None = None) -> Options:
     models.add_argument("--train", type=Path, metavar="CORPUS", help="train the models from these texts first")
     models.add_argument("--expand", metavar="SHAPE", help="measure the models grown to this shape too, as pack --expand")
     models.add_argument("--expand-secondary", default="llama-160m", metavar="SHAPE", help="shape of the draft models then")
+    models.add_argument("--expand-mid", metavar="SHAPE", help="shape of the mid-sized model then (default: it has its own size only)")
     models.add_argument("--quantize", default="int8", help="weights, as pack --quantize (default int8)")
     how = parser.add_argument_group("measurement")
     how.add_argument("-t", "--threads", type=int, default=0, help="threads; 0 = the processors this process may use")
@@ -113,7 +115,7 @@ def parse(doc: str, arguments: list[str] | None = None) -> Options:
         tokens, eval_tokens, count = min(tokens, 16), min(eval_tokens, 256), 1
     return Options(
         program=given.tandem.resolve(), checkpoint=given.checkpoint, baseline=given.baseline, mid=given.mid, corpus=given.train,
-        expand=None if given.quick else given.expand, expand_secondary=given.expand_secondary, quantize=given.quantize,
+        expand=None if given.quick else given.expand, expand_secondary=given.expand_secondary, expand_mid=given.expand_mid, quantize=given.quantize,
         threads=given.threads, gammas=gammas, standalone=given.standalone, runs=runs, tokens=tokens, eval_tokens=eval_tokens,
         prompts=given.prompts, per_category=count, texts=texts, parallel=parallel, results=given.results, work=given.work,
         quick=given.quick,

@@ -129,13 +129,34 @@ class Tables:
     def standalone(self) -> str:
         """Table 3: models whose own tokens count."""
         names = {"secondary alone": "secondary", "standalone tandem": "tandem", "mid-sized model": "mid"}
+        accuracy = self.standalone_accuracy()
         rows = [
             [name + (f", γ = {self.options.standalone}" if key == "tandem" else ""), f"{self.speed(name).per_second:.1f}",
-             f"{self.gain(name):.2f}×", f"{paper.TABLE_3[key]:.2f}×"]
+             f"{self.gain(name):.2f}×", accuracy[key], f"{paper.TABLE_3[key]:.2f}×"]
             for name, key in names.items() if name in self.ways
         ]
-        rows.insert(0, ["primary", f"{self.speed('primary').per_second:.1f}", "1.00×", "1.00×"])
-        return "### Table 3: standalone\n\n" + table(["model", "tokens/s", "over the primary", "*paper*"], rows)
+        rows.insert(0, ["primary", f"{self.speed('primary').per_second:.1f}", "1.00×", accuracy["primary"], "1.00×"])
+        return "### Table 3: standalone\n\n" + table(["model", "tokens/s", "over the primary", "accuracy %", "*paper*"], rows)
+
+    def standalone_accuracy(self) -> dict[str, str]:
+        """Next-token accuracy of the models whose own tokens count, a mean over the texts of table 1, by kind.
+
+        Of every γ + 1 tokens of a standalone tandem the last one is the primary's. The secondary alone is the distilled one.
+        """
+        def mean(kind: str, gamma: int, part: str) -> float | None:
+            names = [f"{self.size}/quality/{text}/{kind}/{gamma}" for text in self.store.content["texts"]]
+            entries = [self.store[name] for name in names if name in self.store]
+            if not names or len(entries) < len(names):
+                return None
+            return sum(entry[part]["accuracy"] for entry in entries) / len(entries)
+
+        gamma = self.options.standalone
+        primary, tandem = mean("tandem", gamma, "primary"), mean("tandem", gamma, "secondary")
+        found = {
+            "primary": mean("vanilla", 1, "primary"), "secondary": mean("vanilla", 1, "secondary"), "mid": mean("mid", 1, "primary"),
+            "tandem": None if primary is None or tandem is None else (gamma * tandem + primary) / (gamma + 1),
+        }
+        return {kind: "–" if share is None else f"{100 * share:.2f}" for kind, share in found.items()}
 
     def adaptive(self) -> str:
         """Table 4: adaptive block length against the best fixed one."""

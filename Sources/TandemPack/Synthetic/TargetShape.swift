@@ -18,6 +18,7 @@ public struct TargetShape: Sendable, Equatable {
         TargetShape("llama-68m", 32_000, 768, 2, 12, 12, 64, 3072, 2048, false),
         TargetShape("smollm-135m", 49_152, 576, 30, 9, 3, 64, 1536, 2048, true),
         TargetShape("llama-160m", 32_000, 768, 12, 12, 12, 64, 3072, 2048, false),
+        TargetShape("qwen2.5-0.5b", 151_936, 896, 24, 14, 2, 64, 4864, 32_768, true),
         TargetShape("tinyllama-1.1b", 32_000, 2048, 22, 32, 4, 64, 5632, 2048, false),
         TargetShape("llama-1b", 128_256, 2048, 16, 32, 8, 64, 8192, 8192, true),
         TargetShape("llama-3b", 128_256, 3072, 28, 24, 8, 128, 8192, 8192, true),

@@ -105,6 +105,19 @@ def test_tables_hold_what_was_measured(tmp_path):
     assert "| *paper: Reddit* | 2.17× | 2.47× | 1.139× |" in text
 
 
+def test_accuracy_of_models_whose_own_tokens_count(tmp_path):
+    found = measurement(tmp_path)
+    found.store.content["texts"] = ["a", "b"]
+    for text, more in (("a", 0.0), ("b", 0.2)):
+        for kind, gammas, secondary in (("vanilla", (1,), 0.2), ("tandem", (2, 3, 5), 0.3)):
+            for gamma in gammas:
+                found.store.content["samples"][f"own size/quality/{text}/{kind}/{gamma}"] = {
+                    part: {"accuracy": accuracy + more, "cross_entropy": 1.0} for part, accuracy in (("primary", 0.5), ("secondary", secondary))}
+    # Three tokens of four are the secondary's, one is the primary's: 0.4, 0.4, 0.4 and 0.6.
+    assert Tables(found).standalone_accuracy() == {"primary": "60.00", "secondary": "30.00", "tandem": "45.00", "mid": "–"}
+    assert "| standalone tandem, γ = 3 | 110.0 | 1.10× | 45.00 | 2.75× |" in Tables(found).standalone()
+
+
 def test_a_text_that_is_not_the_primarys_ends_the_run(tmp_path):
     found = measurement(tmp_path)
     way = next(way for way in found.ways if way.name == "tandem γ=3")
