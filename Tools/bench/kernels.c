@@ -92,7 +92,7 @@ int main(int argc, char **argv) {
     while (kind < 3 && strcmp(argv[1], names[kind]) != 0) kind++;
     const size_t columns = strtoul(argv[3], NULL, 10), threads = strtoul(argv[4], NULL, 10);
     if (kind == 3) return fail("the first argument is int8, int4 or int4z");
-    if (columns < 64 || columns % 64 != 0 || columns > 65536) return fail("columns: a multiple of 64, at most 65536");
+    if (columns < 64 || columns % 64 != 0 || columns > 8192) return fail("columns: a multiple of 64, at most 8192");
     if (threads < 1 || threads > 64) return fail("threads: 1 ... 64");
 
     const tk_kernels *table = tk_isa_named(argv[2]);
