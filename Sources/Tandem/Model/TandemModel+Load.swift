@@ -71,6 +71,7 @@ extension TandemModel {
         guard plan.residency != .mapped else {
             let file = source.file
             file.watch()
+            if source.hasRoom(for: plan) { file.preferLargePages() }
             if options.verification == .full {
                 do {
                     try file.verifyChunks(threadCount: source.threadCount)

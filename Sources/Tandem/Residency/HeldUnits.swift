@@ -40,7 +40,8 @@ final class HeldUnits {
         let size = min(capacity, geometry.up(offsets[order.count]))
         buffer =
             size > 0
-            ? try AlignedBuffer(byteCount: size, purpose: "weights held for a while", isSparse: true) : nil
+            ? try AlignedBuffer(byteCount: size, purpose: "weights held for a while", largePages: .never)
+            : nil
     }
 
     /// Leaves so many bytes to units. What is too much goes at once; for more of them, the next passes copy.

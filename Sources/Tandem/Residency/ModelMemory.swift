@@ -23,6 +23,8 @@ final class ModelMemory: Sendable {
         var nextLook = 0.0
         /// Looks one after the other that found much more memory.
         var roomyLooks = 0
+        /// Looks one after the other that found less than the least plan takes.
+        var tightLooks = 0
     }
 
     private let state: Guarded<State>
@@ -31,6 +33,9 @@ final class ModelMemory: Sendable {
 
     /// So much more memory, so often, that streaming less is worth another plan.
     private static let growth = (share: 1.25, looks: 8)
+    /// Looks that must find too little before the model gives up: what a group's memory is said to be is wrong for moments, as while
+    /// the kernel still counts what has just been given back.
+    private static let tightLooks = 2
 
     init(source: ModelSource, plan: MemoryPlan, residency: ModelResidency?) {
         self.source = source
@@ -109,7 +114,7 @@ final class ModelMemory: Sendable {
     /// Looks now and then whether the memory there is has become less than the model takes, or much more, where the budget
     /// is what there is.
     /// - Throws: ``TandemError/memoryBudgetTooSmall(budgetBytes:leastBytes:largest:)`` when the model cannot run in what is
-    ///   left; it has given back then what it could.
+    ///   left, and could not at the look before; it has given back then what it could.
     func look(_ engine: PassEngine, cancellations: [CancellationToken?]) throws(TandemError) {
         guard isTimeToLook() else { return }
         let (plan, isPlanned) = state.withLock { ($0.plan, $0.residency != nil) }
@@ -118,6 +123,7 @@ final class ModelMemory: Sendable {
             state.withLock { $0.roomyLooks = 0 }
             do {
                 try adopt(.automatic, available: available, engine, cancellations)
+                state.withLock { $0.tightLooks = 0 }
             } catch .memoryBudgetTooSmall(let budget, let least, let largest) {
                 // The kernel takes a mapped file's pages back when it needs them.
                 guard isPlanned else {
@@ -127,10 +133,19 @@ final class ModelMemory: Sendable {
                 if plan.totalBytes > least {
                     try adopt(.bytes(least), available: nil, engine, cancellations)
                 }
-                state.withLock { $0.nextLook = 0 }
+                let isLasting = state.withLock { state in
+                    state.tightLooks += 1
+                    guard state.tightLooks >= Self.tightLooks else { return false }
+                    state.nextLook = 0
+                    return true
+                }
+                guard isLasting else { return }
                 throw .memoryBudgetTooSmall(budgetBytes: budget, leastBytes: least, largest: largest)
             }
-        } else if plan.residency == .streamed,
+            return
+        }
+        state.withLock { $0.tightLooks = 0 }
+        if plan.residency == .streamed,
             Double(available.usable) > Double(plan.budgetBytes ?? 0) * Self.growth.share
         {
             let isLasting = state.withLock { state in

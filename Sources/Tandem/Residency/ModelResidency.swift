@@ -41,7 +41,7 @@ final class ModelResidency: @unchecked Sendable {
         if let previous {
             common = previous.common
         } else {
-            common = try AlignedBuffer(byteCount: layout.length, purpose: "weights")
+            common = try AlignedBuffer(byteCount: layout.length, purpose: "weights", largePages: .wanted)
         }
         self.common = common
         var separate: [Int: AlignedBuffer] = [:]
@@ -50,7 +50,8 @@ final class ModelResidency: @unchecked Sendable {
                 separate[index] = known
             } else {
                 separate[index] = try AlignedBuffer(
-                    byteCount: ResidentLayout.length(of: file.tensors[index]), purpose: "weights")
+                    byteCount: ResidentLayout.length(of: file.tensors[index]), purpose: "weights",
+                    largePages: .wanted)
             }
         }
         self.separate = separate

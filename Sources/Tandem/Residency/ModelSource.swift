@@ -64,6 +64,15 @@ struct ModelSource: Sendable {
         }
     }
 
+    /// Whether the memory there is has room for all of a mapped file, which was not asked where there is no budget.
+    func hasRoom(for plan: MemoryPlan) -> Bool {
+        guard plan.budgetBytes == nil else { return true }
+        guard let available = probe.read()?.without(hostsBeyond: MemoryPlan.runtimeBytes) else {
+            return false
+        }
+        return plan.totalBytes <= available.usable
+    }
+
     /// A planner; one that may plan streams knows where the blocks of compressed chunks are.
     private func planner(_ loaded: LoadedState?, forStreaming: Bool = false) throws(TandemError)
         -> MemoryPlanner

@@ -205,7 +205,7 @@ final class PassEngine: @unchecked Sendable {
             configurations: [primary.model.configuration]
                 + (secondary.map { [$0.configuration] } ?? []),
             maxRows: rows, contextSize: contextSize, threadCount: pool.threadCount,
-            isSparse: primary.mapped == nil)
+            largePages: primary.mapped == nil ? .never : .allowed)
         workspace = made
         // From here on, programs and libraries are needed for passes alone.
         if primary.mapped == nil { _ = tk_release_program_pages() }

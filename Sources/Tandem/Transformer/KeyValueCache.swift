@@ -50,7 +50,8 @@ final class KeyValueCache {
         self.codeBytes = codeBytes
         self.layerBytes = layerBytes
         buffer = try AlignedBuffer(
-            byteCount: total, purpose: "the key/value cache", isSparse: ledger.isLimited)
+            byteCount: total, purpose: "the key/value cache", largePages: ledger.isLimited ? .never : .allowed
+        )
         var ropes: [RopeTable] = []
         for rope in weights.ropes {
             ropes.append(try RopeTable(rope, capacity: capacity, textLength: textLength))

@@ -24,7 +24,8 @@ final class TapBuffer {
         guard let bytes = byteProduct(depths.count, maxRows, width, 4) else {
             throw .outOfMemory(requestedBytes: Int.max, purpose: "taps")
         }
-        buffer = try AlignedBuffer(byteCount: bytes, purpose: "taps", isSparse: ledger.isLimited)
+        buffer = try AlignedBuffer(
+            byteCount: bytes, purpose: "taps", largePages: ledger.isLimited ? .never : .allowed)
         account = ledger.sparse(bytes)
     }
 

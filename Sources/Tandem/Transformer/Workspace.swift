@@ -45,7 +45,7 @@ final class Workspace {
 
     init(
         configurations: [ModelConfiguration], maxRows: Int, contextSize: Int, threadCount: Int,
-        isSparse: Bool = false
+        largePages: AlignedBuffer.LargePages = .allowed
     ) throws(TandemError) {
         var hidden = 0
         var queryWidth = 0
@@ -79,7 +79,7 @@ final class Workspace {
             guard let bytes = byteProduct(rows, width, 4) else {
                 throw TandemError.outOfMemory(requestedBytes: Int.max, purpose: purpose)
             }
-            let buffer = try AlignedBuffer(byteCount: bytes, purpose: purpose, isSparse: isSparse)
+            let buffer = try AlignedBuffer(byteCount: bytes, purpose: purpose, largePages: largePages)
             owned.append(buffer)
             return unsafe buffer.pointer(to: Float.self)
         }
@@ -96,9 +96,9 @@ final class Workspace {
         unsafe scores = try floats(threadCount, scoresPerThread, "attention scores")
         unsafe tiles = try floats(threadCount, maxRows * Self.tileWidth, "logits")
         let bytes = try AlignedBuffer(
-            byteCount: maxRows * quantizedStride, purpose: "activations", isSparse: isSparse)
+            byteCount: maxRows * quantizedStride, purpose: "activations", largePages: largePages)
         let sums = try AlignedBuffer(
-            byteCount: maxRows * groupStride * 4, purpose: "activations", isSparse: isSparse)
+            byteCount: maxRows * groupStride * 4, purpose: "activations", largePages: largePages)
         owned.append(bytes)
         owned.append(sums)
         unsafe quantized = bytes.pointer(to: Int8.self)

@@ -70,6 +70,12 @@
         guard size >= count else { throw .truncated(expected: count, actual: size) }
     }
 
+    /// Asks for large pages, which the file's pages become as they are read from storage, where the system and the file system
+    /// have such. Pages that are in the page cache already stay as they are.
+    func preferLargePages() {
+        unsafe _ = madvise(UnsafeMutableRawPointer(mutating: base), count, Int32(MADV_HUGEPAGE))
+    }
+
     /// Lets the kernel read ahead again, once the tables have been read.
     func endParsing() {
         posix_fadvise(descriptor.number, 0, 0, POSIX_FADV_NORMAL)

@@ -48,6 +48,10 @@ extension TandemFile {
     @discardableResult
     package func watch() -> Bool { mapping.watch() }
 
+    /// Asks for large pages below the mapping, for files that are read as a whole and stay in memory: a pass that reads all
+    /// weights then waits less for their addresses. A hint; the kernel reads some megabytes ahead for it.
+    package func preferLargePages() { mapping.preferLargePages() }
+
     /// To be asked after every use of mapped bytes, before the results are believed.
     ///
     /// - Throws: ``FormatError/fileChanged(path:)`` or ``FormatError/truncated(expected:actual:)``.

@@ -24,15 +24,31 @@ import Testing
 
     /// Memory that a test gives and takes.
     private final class Supply: Sendable {
-        private let bytes: Guarded<Int>
+        private struct State {
+            var bytes: Int
+            /// What the next look finds instead.
+            var dip: Int?
+        }
 
-        init(_ bytes: Int) { self.bytes = Guarded(bytes) }
+        private let state: Guarded<State>
 
-        func set(_ count: Int) { bytes.withLock { $0 = count } }
+        init(_ bytes: Int) { state = Guarded(State(bytes: bytes)) }
+
+        func set(_ count: Int) { state.withLock { $0.bytes = count } }
+
+        /// One look finds only `count` bytes.
+        func dip(to count: Int) { state.withLock { $0.dip = count } }
+
+        private func look() -> Int {
+            state.withLock { state in
+                defer { state.dip = nil }
+                return state.dip ?? state.bytes
+            }
+        }
 
         /// A word on it before every pass.
         var probe: MemoryProbe {
-            MemoryProbe(interval: 0) { AvailableMemory(bytes: self.bytes.withLock { $0 }, limitedBy: "test") }
+            MemoryProbe(interval: 0) { AvailableMemory(bytes: self.look(), limitedBy: "test") }
         }
 
         /// So much that a model may plan with `budget`.
@@ -278,16 +294,32 @@ import Testing
         _ = try session.generate(tokens: [3, 4], parameters: parameters)
         #expect(model.memoryPlan == settled)
 
-        // Too little: the model gives back what it can, and says what it needs.
+        // Too little for a moment: the model gives back what it can, and goes on.
+        try session.reset()
+        deltas = 0
+        var (given, least) = (0, Int.max)
+        let disturbed = try session.generate(tokens: [3, 4, 5], parameters: parameters) { _ in
+            deltas += 1
+            if deltas == 4 {
+                supply.dip(to: setting.least / 2)
+                given = model.memoryPlan.totalBytes
+            } else if deltas > 4 {
+                least = min(least, model.memoryPlan.totalBytes)
+            }
+        }
+        #expect(disturbed.tokens == expected.tokens)
+        #expect(least < given)
+
+        // Too little for longer: it says what it needs.
         supply.set(setting.least / 2)
         let error = #expect(throws: TandemError.self) {
             try session.generate(tokens: [6, 7], parameters: parameters)
         }
-        guard case .memoryBudgetTooSmall(_, let least, _) = error else {
+        guard case .memoryBudgetTooSmall(_, let needed, _) = error else {
             Issue.record("\(String(describing: error))")
             return
         }
-        #expect(model.memoryPlan.totalBytes <= least)
+        #expect(model.memoryPlan.totalBytes <= needed)
         #expect(throws: TandemError.self) { try session.generate(tokens: [6, 7], parameters: parameters) }
 
         // Memory comes back: the session goes on, and layers return when it lasts.
@@ -334,6 +366,23 @@ import Testing
             let isFirst = looks.wrappingAdd(1, ordering: .relaxed).oldValue == 0
             return AvailableMemory(bytes: isFirst ? plenty : 1 << 20, limitedBy: "test")
         }
+    }
+
+    @Test(
+        "a mapping asks for large pages where there is room for all of it, else not",
+        .enabled(if: FileManager.default.fileExists(atPath: "/sys/kernel/mm/transparent_hugepage")),
+        arguments: [
+            (MemoryBudget.automatic, 4.0, true), (.mapped, 4.0, true), (.mapped, 0.5, false),
+        ])
+    func largePages(budget: MemoryBudget, share: Double, asks: Bool) throws {
+        let setting = try Setting()
+        let supply = Supply(Supply.bytes(forBudget: Int(share * Double(setting.most))))
+        let model = try setting.load(budget, probe: supply.probe)
+        #expect(model.memoryPlan.residency == .mapped)
+        let flags = try MemoryRegion.all().filter { $0.path == setting.fixture.path }.map(\.flags)
+        #expect(!flags.isEmpty)
+        #expect(flags.contains { $0.contains("hg") } == asks)
+        withExtendedLifetime((model, setting)) {}
     }
 
     @Test("a budget for a mapped model reads it into memory")
