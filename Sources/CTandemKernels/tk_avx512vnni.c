@@ -142,6 +142,7 @@ const tk_kernels tk_kernels_avx512vnni = {
     .gemm_i8 = tk_avx512vnni_gemm_i8,
     .gemm_i4 = tk_avx512vnni_gemm_i4,
     .gemm_i4z = tk_avx512vnni_gemm_i4z,
+    .interleave = tk_avx512vnni_interleave,
     TK_ROWS_MEMBERS,
 };
 

@@ -208,10 +208,6 @@ TK_INLINE void tk512_gemm_q_rows(const tk_qgemm *a, size_t panel, size_t row, si
 }
 
 TK_INLINE void tk512_gemm_q(const tk_qgemm *a, size_t panel0, size_t panel1, const int kind) {
-    // The blocks of verification. Reading int8 takes as long as 16 rows of products; int4 is bound by these.
-    if (kind == TK_I8 && a->rows > 8 && a->rows <= 16) {
-        panel0 = tk512_wide(a, panel0, panel1);
-    }
     // Enough panels, in pairs, to stay in the second-level cache while all row blocks pass over them. The
     // first block reads them from memory, in one stream; full ones after it two at a time, which share their
     // loads of activations. Not int4 without offsets: for its pairs the C library has no room left.
@@ -229,8 +225,17 @@ TK_INLINE void tk512_gemm_q(const tk_qgemm *a, size_t panel0, size_t panel1, con
     }
 }
 
+void tk_avx512vnni_interleave(const tk_qgemm *a, void *out) {
+    if (tk_interleaved_bytes(a->rows, a->kp, a->ga) > 0) tk512_interleave(a, out);
+}
+
 void tk_avx512vnni_gemm_i8(const tk_qgemm *a, size_t panel0, size_t panel1) {
-    tk512_gemm_q(a, panel0, panel1, TK_I8);
+    // The blocks of verification. Reading int8 takes as long as 16 rows of products; int4 is bound by these.
+    if (a->interleaved && tk_interleaved_bytes(a->rows, a->kp, a->ga) > 0) {
+        tk512_wide(a, panel0, panel1);
+    } else {
+        tk512_gemm_q(a, panel0, panel1, TK_I8);
+    }
 }
 
 void tk_avx512vnni_gemm_i4(const tk_qgemm *a, size_t panel0, size_t panel1) {

@@ -178,6 +178,7 @@ extern const tk_kernels tk_kernels_avx512vnni;
 void tk_avxvnni_gemm_i8(const tk_qgemm *args, size_t panel0, size_t panel1);
 void tk_avxvnni_gemm_i4(const tk_qgemm *args, size_t panel0, size_t panel1);
 void tk_avxvnni_gemm_i4z(const tk_qgemm *args, size_t panel0, size_t panel1);
+void tk_avx512vnni_interleave(const tk_qgemm *args, void *out);
 void tk_avx512vnni_gemm_i8(const tk_qgemm *args, size_t panel0, size_t panel1);
 void tk_avx512vnni_gemm_i4(const tk_qgemm *args, size_t panel0, size_t panel1);
 void tk_avx512vnni_gemm_i4z(const tk_qgemm *args, size_t panel0, size_t panel1);

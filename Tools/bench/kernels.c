@@ -19,6 +19,8 @@ enum { matrices = 24, outputs = 8192, max_rows = 64, samples = 9, max_tests = 16
 static tk_qgemm work_list[matrices];
 static size_t panels, panels_per_item = 16, cached_panels;
 static void (*product)(const tk_qgemm *, size_t, size_t);
+static void (*interleave)(const tk_qgemm *, void *);
+static void *interleaved;
 static atomic_size_t next_item;
 static pthread_barrier_t barrier;
 static atomic_int stopping;
@@ -65,7 +67,12 @@ static void measure(const size_t *rows, int tests, double *median) {
     static double times[max_tests][samples];
     for (int sample = 0; sample < samples; sample++) {
         for (int test = 0; test < tests; test++) {
-            for (int m = 0; m < matrices; m++) work_list[m].rows = rows[test];
+            for (int m = 0; m < matrices; m++) {
+                work_list[m].rows = rows[test];
+                work_list[m].interleaved = interleave ? interleaved : NULL;
+            }
+            // All matrices have the same activations.
+            if (interleave) interleave(&work_list[0], interleaved);
             atomic_store(&next_item, 0);
             const double start = seconds();
             pthread_barrier_wait(&barrier);
@@ -99,6 +106,8 @@ int main(int argc, char **argv) {
     if (!table) return fail("this machine has no such instruction set (see tandem bench --isa-list)");
     product = kind == 0 ? table->gemm_i8 : kind == 1 ? table->gemm_i4 : table->gemm_i4z;
 
+    interleave = kind == 0 ? table->interleave : NULL;
+
     const size_t group = kind == 0 ? 64 : 32, stride = columns + 64, groups = columns / group;
     panels = outputs / 16;
     const size_t weights = panels * columns * (kind == 0 ? 16 : 8);
@@ -109,7 +118,8 @@ int main(int argc, char **argv) {
     float *factors = aligned_alloc(64, max_rows * groups * sizeof(float));
     int32_t *sums = aligned_alloc(64, max_rows * groups * sizeof(int32_t));
     float *y = aligned_alloc(64, max_rows * outputs * sizeof(float));
-    if (memory == MAP_FAILED || !q || !factors || !sums || !y) return fail("not enough memory");
+    interleaved = aligned_alloc(64, tk_interleaved_bytes(16, columns, group));
+    if (memory == MAP_FAILED || !q || !factors || !sums || !y || !interleaved) return fail("not enough memory");
     for (size_t i = 0; i < bytes; i += 8) {
         // Any bits are weights; as halves these are small scales.
         const uint64_t bits = i * 0x1e3779b97f4a7c15u & 0x2f2f2f2f2f2f2f2fu;
@@ -119,7 +129,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < max_rows * groups; i++) factors[i] = 0.01f, sums[i] = 5;
     for (int m = 0; m < matrices; m++) {
         uint8_t *const w = memory + (weights + scales) * (size_t)m;
-        work_list[m] = (tk_qgemm){q, stride, factors, sums, groups, 1, w, w + weights, columns, group, group, y, outputs};
+        work_list[m] = (tk_qgemm){q, stride, factors, sums, groups, 1, w, w + weights, columns, group, group, y, outputs, NULL};
     }
 
     pthread_t workers[64];

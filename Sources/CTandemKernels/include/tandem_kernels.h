@@ -78,7 +78,13 @@ typedef struct tk_qgemm {
     size_t gw;             ///< weight group: a multiple of ga; divides kp
     float *y;              ///< output [rows, ldy]; columns 16*panel0 ..< 16*panel1 are written
     size_t ldy;            ///< elements between output rows, >= 16 * (number of panels of the matrix)
+    const void *interleaved; ///< what `interleave` made of these activations, or NULL
 } tk_qgemm;
+
+/// Bytes that `interleave` of a table writes; 0 where its products do not read that.
+static inline size_t tk_interleaved_bytes(size_t rows, size_t kp, size_t ga) {
+    return rows >= 7 && rows <= 16 ? 64 * (kp / 4 + 2 * (kp / ga)) : 0;
+}
 
 /// One float matrix product.
 typedef struct tk_fgemm {
@@ -148,6 +154,11 @@ typedef struct tk_kernels {
     /// scale inf and q 0.
     void (*quantize)(const float *x, size_t ldx, size_t rows, size_t k, size_t kp, size_t ga,
                      int8_t *q, size_t ldq, float *scales, int32_t *sums, size_t lds);
+
+    /// Lays the activations of 7 ... 16 rows out so that one line of 64 bytes holds the same columns of all rows: into `out`,
+    /// 64-byte aligned, tk_interleaved_bytes of it. Of `args` only the activations count, y and weights may be missing. Products
+    /// of int8 are faster with it and give the same bits. NULL where they are not.
+    void (*interleave)(const tk_qgemm *args, void *out);
 
     /// y = x * (1 / sqrt(mean(x*x) + eps)) * w, evaluated as (x * r) * w; the sum of squares is striped.
     /// mean = sum / (float)n; r = 1.0f / sqrtf(mean + eps). y may be x.

@@ -60,6 +60,10 @@ struct Multiplier {
             unsafe quantize(
                 input, stride: inputStride, rows: rows, columns: first.matrix.columns,
                 paddedColumns: first.matrix.paddedColumns, group: group)
+            if products.contains(where: { isInterleaved($0.matrix, rows: rows) }) {
+                var arguments = unsafe activations(first.matrix, rows: rows)
+                unsafe kernels.interleave?(&arguments, workspace.interleaved)
+            }
         }
 
         guard let stream, products.contains(where: { !$0.matrix.units.isEmpty }) else {
@@ -157,12 +161,14 @@ struct Multiplier {
         output: UnsafeMutablePointer<Float>, outputStride: Int
     ) {
         if matrix.isQuantized {
-            var arguments = unsafe tk_qgemm(
-                q: UnsafePointer(workspace.quantized), ldq: workspace.quantizedStride,
-                scales: UnsafePointer(workspace.quantizedScales),
-                sums: UnsafePointer(workspace.quantizedSums), lds: workspace.groupStride, rows: rows,
-                w: matrix.data, wscales: matrix.scales, kp: matrix.paddedColumns, ga: matrix.activationGroup,
-                gw: matrix.weightGroup, y: output, ldy: outputStride)
+            var arguments = unsafe activations(matrix, rows: rows)
+            unsafe arguments.w = matrix.data
+            unsafe arguments.wscales = matrix.scales
+            unsafe arguments.y = output
+            unsafe arguments.ldy = outputStride
+            if isInterleaved(matrix, rows: rows) {
+                unsafe arguments.interleaved = UnsafeRawPointer(workspace.interleaved)
+            }
             switch matrix.encoding {
             case .panelI8: unsafe kernels.gemm_i8(&arguments, panels.lowerBound, panels.upperBound)
             case .panelI4Z: unsafe kernels.gemm_i4z(&arguments, panels.lowerBound, panels.upperBound)
@@ -174,6 +180,21 @@ struct Multiplier {
                 k: matrix.columns, y: output, ldy: outputStride)
             unsafe kernels.gemm_f32(&arguments, panels.lowerBound, panels.upperBound)
         }
+    }
+
+    /// The quantised activations of `rows` rows as the product with `matrix` reads them.
+    private func activations(_ matrix: Matrix, rows: Int) -> tk_qgemm {
+        unsafe tk_qgemm(
+            q: UnsafePointer(workspace.quantized), ldq: workspace.quantizedStride,
+            scales: UnsafePointer(workspace.quantizedScales), sums: UnsafePointer(workspace.quantizedSums),
+            lds: workspace.groupStride, rows: rows, w: nil, wscales: nil, kp: matrix.paddedColumns,
+            ga: matrix.activationGroup, gw: matrix.weightGroup, y: nil, ldy: 0, interleaved: nil)
+    }
+
+    /// Whether the product with `matrix` reads interleaved activations.
+    private func isInterleaved(_ matrix: Matrix, rows: Int) -> Bool {
+        guard unsafe kernels.interleave != nil, matrix.encoding == .panelI8 else { return false }
+        return tk_interleaved_bytes(rows, matrix.paddedColumns, matrix.activationGroup) > 0
     }
 
     private func quantize(

@@ -27,6 +27,8 @@ final class Workspace {
     let quantizedSums: UnsafeMutablePointer<Int32>
     let quantizedStride: Int
     let groupStride: Int
+    /// The same activations of a short block, in the order that some kernels read them in: `tk_interleaved_bytes`.
+    let interleaved: UnsafeMutableRawPointer
     /// Attention scores, one region per thread.
     let scores: UnsafeMutablePointer<Float>
     let scoresPerThread: Int
@@ -34,8 +36,8 @@ final class Workspace {
     let tiles: UnsafeMutablePointer<Float>
     let contextSize: Int
     private let buffers: [AlignedBuffer]
-    /// Bytes of the scores, which passes of few rows use as well.
-    private let scoreBytes: Int
+    /// Bytes of the scores and of interleaved activations, which passes of few rows use as well.
+    private let fixedBytes: Int
     /// Stretches of memory that each begin with a first row.
     private let partCount: Int
     /// Most rows of a pass since the memory was given back last.
@@ -103,7 +105,13 @@ final class Workspace {
         owned.append(sums)
         unsafe quantized = bytes.pointer(to: Int8.self)
         unsafe quantizedSums = sums.pointer(to: Int32.self)
-        scoreBytes = threadCount * scoresPerThread * 4
+        // As many as any block takes: of the longest one they are made for, in the smallest groups.
+        let lines = try AlignedBuffer(
+            byteCount: tk_interleaved_bytes(min(maxRows, 16), columns, 32), purpose: "activations",
+            largePages: largePages)
+        owned.append(lines)
+        unsafe interleaved = lines.base
+        fixedBytes = threadCount * scoresPerThread * 4 + lines.byteCount
         partCount = owned.count + threadCount
         buffers = owned
     }
@@ -132,9 +140,9 @@ final class Workspace {
 
     /// Bytes of the pages in use, at most.
     var usedBytes: Int {
-        let rows = (byteCount - scoreBytes) / maxRows * usedRows
+        let rows = (byteCount - fixedBytes) / maxRows * usedRows
         let pages = partCount * 2 * PageGeometry.system.size
-        return usedRows == 0 ? 0 : min(byteCount, scoreBytes + rows + pages)
+        return usedRows == 0 ? 0 : min(byteCount, fixedBytes + rows + pages)
     }
 
     /// Bytes reserved.

@@ -98,10 +98,12 @@ struct Table: Sendable, CustomTestStringConvertible {
         return result
     }
 
-    /// y[rows, 16 * panels] of the panels in `panels`; other columns keep the value -1.
-    func product(_ x: Activations, _ w: QuantisedMatrix, panels: Range<Int>? = nil, rows: Range<Int>? = nil)
-        -> [Float]
-    {
+    /// y[rows, 16 * panels] of the panels in `panels`; other columns keep the value -1. Activations are `interleaved` where
+    /// the table reads that.
+    func product(
+        _ x: Activations, _ w: QuantisedMatrix, panels: Range<Int>? = nil, rows: Range<Int>? = nil,
+        interleaved: Bool = true
+    ) -> [Float] {
         let rows = rows ?? 0..<x.rows
         let panels = panels ?? 0..<w.panelCount
         var y = [Float](repeating: -1, count: rows.count * w.panelCount * 16)
@@ -116,7 +118,14 @@ struct Table: Sendable, CustomTestStringConvertible {
                             sums: sums.baseAddress?.advanced(by: rows.lowerBound * x.groups), lds: x.groups,
                             rows: rows.count, w: w.panels.bytes.baseAddress, wscales: w.scales.base,
                             kp: w.paddedColumns, ga: x.group, gw: w.group, y: y.baseAddress,
-                            ldy: w.panelCount * 16)
+                            ldy: w.panelCount * 16, interleaved: nil)
+                        let bytes = tk_interleaved_bytes(rows.count, w.paddedColumns, x.group)
+                        let lines = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+                        defer { unsafe lines.deallocate() }
+                        if interleaved, w.kind == .i8, bytes > 0, let interleave = unsafe kernels.interleave {
+                            unsafe interleave(&arguments, lines)
+                            unsafe arguments.interleaved = UnsafeRawPointer(lines)
+                        }
                         switch w.kind {
                         case .i8: unsafe kernels.gemm_i8(&arguments, panels.lowerBound, panels.upperBound)
                         case .i4: unsafe kernels.gemm_i4(&arguments, panels.lowerBound, panels.upperBound)

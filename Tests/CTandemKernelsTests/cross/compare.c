@@ -173,7 +173,7 @@ static void compare_gemm(const tk_kernels *scalar, const tk_kernels *table, size
            same_floats(as, as2, rows * groups)) != 0,
           table, "quantize", rows, k, ga);
 
-    tk_qgemm args = {q, kp, as, sums, groups, rows, w, ws, kp, ga, gw, y, ldy};
+    tk_qgemm args = {q, kp, as, sums, groups, rows, w, ws, kp, ga, gw, y, ldy, NULL};
     gemm(scalar, kind, &args, 0, panels);
     args.y = y2;
     memset(y2, 0x55, rows * ldy * 4);
@@ -181,6 +181,20 @@ static void compare_gemm(const tk_kernels *scalar, const tk_kernels *table, size
     gemm(table, kind, &args, panels / 2, panels);
     static const char *names[] = {"gemm_i8", "gemm_i4", "gemm_i4z"};
     check(same_floats(y, y2, rows * ldy), table, names[kind], n, k, rows * 1000 + ga);
+    const size_t bytes = kind == I8 && table->interleave ? tk_interleaved_bytes(rows, kp, ga) : 0;
+    if (bytes > 0) {
+        // The same with the activations in another order.
+        uint8_t *interleaved = allocate(bytes + 64);
+        memset(interleaved + bytes, 0x55, 64);
+        table->interleave(&args, interleaved);
+        check(interleaved[bytes] == 0x55, table, "interleave writes too much", n, k, rows * 1000 + ga);
+        args.interleaved = interleaved;
+        memset(y2, 0x55, rows * ldy * 4);
+        gemm(table, kind, &args, 0, panels / 2);
+        gemm(table, kind, &args, panels / 2, panels);
+        check(same_floats(y, y2, rows * ldy), table, "gemm_i8, interleaved", n, k, rows * 1000 + ga);
+        free(interleaved);
+    }
     check(tiles_released(), table, "tiles released", n, k, rows);
     free(w), free(values), free(ws), free(x), free(q), free(q2), free(as), free(as2), free(sums), free(sums2);
     free(y), free(y2);
