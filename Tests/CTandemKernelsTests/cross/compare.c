@@ -183,7 +183,8 @@ static void compare_gemm(const tk_kernels *scalar, const tk_kernels *table, size
     check(same_floats(y, y2, rows * ldy), table, names[kind], n, k, rows * 1000 + ga);
     const size_t bytes = kind == I8 && table->interleave ? tk_interleaved_bytes(rows, kp, ga) : 0;
     if (bytes > 0) {
-        // The same with the activations in another order.
+        // The same with the activations in another order; not in the digest, as other tables have nothing of the kind.
+        const uint64_t digest_before = digest;
         uint8_t *interleaved = allocate(bytes + 64);
         memset(interleaved + bytes, 0x55, 64);
         table->interleave(&args, interleaved);
@@ -194,6 +195,7 @@ static void compare_gemm(const tk_kernels *scalar, const tk_kernels *table, size
         gemm(table, kind, &args, panels / 2, panels);
         check(same_floats(y, y2, rows * ldy), table, "gemm_i8, interleaved", n, k, rows * 1000 + ga);
         free(interleaved);
+        digest = digest_before;
     }
     check(tiles_released(), table, "tiles released", n, k, rows);
     free(w), free(values), free(ws), free(x), free(q), free(q2), free(as), free(as2), free(sums), free(sums2);
