@@ -21,7 +21,7 @@ package final class AlignedBuffer: @unchecked Sendable {
         case wanted
     }
 
-    /// First byte; aligned to a page, and to a large page where there may be one.
+    /// First byte; aligned to a page, and to a large page where one is wanted and fits.
     package let base: UnsafeMutableRawPointer
     /// Usable bytes.
     package let byteCount: Int
