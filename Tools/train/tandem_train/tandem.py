@@ -82,7 +82,8 @@ def tandem_logits(
 ) -> Tensor:
     """The parallel training pass: logits ``[B, T, V]`` of the secondary inside the tandem.
 
-    ``streams`` are the primary's residual streams on the same ``tokens`` ``[B, T]``; ``mask`` is from ``block_masks``.
+    ``streams`` are the primary's residual streams on the same ``tokens`` ``[B, T]``; ``mask`` is from ``block_masks``, boolean or
+    as a number to add to the scores.
     """
     rope = secondary.rope(torch.arange(tokens.shape[1], device=tokens.device))
     y = secondary.embed(tokens, streams[0].dtype)

@@ -8,8 +8,10 @@ import pytest
 
 from tandem_train.bundle import read_bundle, read_manifest
 from tandem_train.cli import main
-from tandem_train.config import from_hf
+from tandem_train.config import ModelConfig, from_hf
 from tandem_train.errors import TrainError
+from tandem_train.hf import save_model
+from tandem_train.model import LlamaLM
 from tandem_train.tiny import write_tiny
 from tandem_train.tokenizer import save_tokenizer, train_tokenizer
 
@@ -35,10 +37,15 @@ def test_train_input(work, pair, options, tmp_path, capsys):
     fails(capsys, ["pretrain", "--tokenizer", str(tmp_path), *end], "no tokenizer")
     fails(capsys, ["pretrain", "--tokenizer", str(work / "tokenizer"), *end, "--heads", "5"], "do not divide")
 
+    fails(capsys, ["pretrain", "--from-model", str(tmp_path / "none"), "--tokenizer", str(work / "tokenizer"), *end], "no model directory")
+
     other = tmp_path / "other"
     shutil.copytree(work / "secondary", other)
     save_tokenizer(train_tokenizer([work / "texts" / "valid.txt"], 290), other)
     fails(capsys, ["train", *primary, "--secondary", str(other), *end], "tokenizers in")
+    save_model(LlamaLM(ModelConfig(290, 32, 1, 2, 1, 16, 64, 64)), tmp_path / "smaller")
+    begin = ["--from-model", str(tmp_path / "smaller"), "--tokenizer", str(work / "tokenizer")]
+    fails(capsys, ["pretrain", *begin, *end], "290 vocabulary entries")
     config = json.loads((work / "secondary" / "config.json").read_text())
     (other / "config.json").write_text(json.dumps(config | {"vocab_size": 310}))
     fails(capsys, ["train", *primary, "--secondary", str(other), *end], "has shape [300, 32], config.json calls for [310, 32]")

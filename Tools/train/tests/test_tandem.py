@@ -6,6 +6,7 @@ import torch
 
 from tandem_train.decode import greedy, greedy_speed, stepwise_logits
 from tandem_train.hf import load_model, save_model
+from tandem_train.model import attend, written_out
 from tandem_train.tandem import block_masks, default_layer_map, tandem_logits
 from tandem_train.tiny import VARIANTS, make_tiny
 
@@ -39,6 +40,24 @@ def test_parallel_pass_equals_stepwise_decoding(variant, gamma):
     parallel = tandem_logits(bundle.secondary, bundle.projections, streams, ids[None], mask)[0]
     stepwise = stepwise_logits(bundle.primary, bundle.secondary, bundle.projections, ids, gamma)
     assert (parallel - stepwise).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("masked", ["causal", "boolean", "added"])
+def test_attention_written_out_equals_pytorchs(masked):
+    generator = torch.Generator().manual_seed(1)
+    q, k, v = (torch.randn(2, heads, 12, 8, generator=generator, requires_grad=True) for heads in (6, 2, 2))
+    mask = None
+    if masked != "causal":
+        k, v = (torch.cat((t, t.flip(2)), 2) for t in (k, v))
+        mask = block_masks(12, torch.tensor([2, 5]))
+    if masked == "added":
+        mask = torch.zeros(mask.shape).masked_fill(~mask, float("-inf"))
+    results = []
+    for attention in (attend, written_out):
+        out = attention(q, k, v, mask)
+        results.append((out.detach(), *torch.autograd.grad(out.square().sum(), (q, k, v), retain_graph=True)))
+    for ours, theirs in zip(*results):
+        assert (ours - theirs).abs().max() < 1e-5
 
 
 @torch.no_grad()

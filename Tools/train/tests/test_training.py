@@ -80,6 +80,16 @@ def test_pretrain_learns_and_exports(work, options, tmp_path, capsys):
     assert "muon_lr" in capsys.readouterr().err
 
 
+def test_pretrain_goes_on_from_a_model(work, options, tmp_path):
+    begin = ["--from-model", str(work / "primary"), "--tokenizer", str(work / "tokenizer"), *options]
+    assert main(["pretrain", *begin, "--steps", "30", "--out", str(tmp_path / "first")]) == 0
+    further = [*begin[:1], str(tmp_path / "first" / "model"), *begin[2:]]
+    assert main(["pretrain", *further, "--steps", "2", "--out", str(tmp_path / "second")]) == 0
+    first, second = history(tmp_path / "first"), history(tmp_path / "second")
+    assert first[-1][1] < first[0][1] - 1.0 and second[0][1] < first[0][1] - 1.0
+    assert load_model(tmp_path / "second" / "model").config == load_model(work / "primary").config
+
+
 def test_train_and_evaluate_all_branches(work, pair, options, tmp_path, capsys):
     out = tmp_path / "run"
     branches = ["--branches", "tandem", "distilled", "alone", "tandem-ce", "--layer-map", "0,2", "--ship", "distilled", "alone"]

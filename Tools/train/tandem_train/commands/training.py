@@ -38,11 +38,14 @@ _SIZES = {
 def register(commands: argparse._SubParsersAction) -> None:
     """Adds the subcommands."""
     one = commands.add_parser(
-        "pretrain", help="train one model from scratch",
-        description="Trains one Llama-family model from scratch; writes OUT/model (Hugging Face layout), OUT/loss.png.",
+        "pretrain", help="train one model from scratch, or further",
+        description="Trains one Llama-family model on text, from scratch or from given weights; writes OUT/model (Hugging Face "
+        "layout), OUT/loss.png.",
     )
     add_numbers(one.add_argument_group("model"), _SIZES)
     one.add_argument("--untied", action="store_true", help="give the head its own matrix")
+    one.add_argument("--from-model", type=Path, metavar="DIR",
+                     help="begin with the weights, and so the sizes, of this Hugging Face model (Llama family) instead of random ones")
     one.add_argument("--tokenizer", type=Path, required=True, help="tokenizer.json, or a folder that holds one")
     add_plan(one, 2000)
     add_runtime(one)
@@ -98,20 +101,33 @@ def _pretrain(options: argparse.Namespace) -> None:
     runtime, plan, corpus = start_runtime(options), make_plan(options), Corpus(options.data)
     tokenizer = load_tokenizer(options.tokenizer)
     corpus.check_vocabulary(tokenizer)
-    eot = corpus.index["end_of_text"]
-    config = ModelConfig(
-        corpus.index["vocab_size"], options.hidden, options.layers, options.heads, options.kv_heads, options.head_dim,
-        options.ff, options.context, tied=not options.untied, bos=eot, eos=eot,
-    )
+    model = _first_model(options, corpus)
+    config = model.config
     if max(plan.length, plan.final_length) > config.max_positions:
-        raise TrainError(f"windows of {max(plan.length, plan.final_length)} tokens exceed --context {config.max_positions}")
-    model = LlamaLM(config)
-    model.initialise(options.seed)
+        raise TrainError(f"windows of {max(plan.length, plan.final_length)} tokens exceed the context of {config.max_positions}")
     task = Pretraining(model.to(runtime.device), runtime, options.compile)
     meta = {"kind": "pretrain", "product": "model", "config": config.to_dict(), "tokenizer": str(options.tokenizer)}
     loop = Loop(task, plan, corpus, options.out, runtime, meta)
     _start(loop)
     _finish(loop, f"Pre-training, {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters")
+
+
+def _first_model(options: argparse.Namespace, corpus: Corpus) -> LlamaLM:
+    """The model that pre-training begins with: random of the sizes asked for, or the one of ``--from-model``."""
+    vocabulary = corpus.index["vocab_size"]
+    if options.from_model:
+        model = load_model(options.from_model)
+        if model.config.vocab_size != vocabulary:
+            raise TrainError(f"{options.from_model} has {model.config.vocab_size} vocabulary entries, {options.data} has {vocabulary}: "
+                             "prepare the texts with the model's tokenizer")
+        return model
+    eot = corpus.index["end_of_text"]
+    model = LlamaLM(ModelConfig(
+        vocabulary, options.hidden, options.layers, options.heads, options.kv_heads, options.head_dim, options.ff, options.context,
+        tied=not options.untied, bos=eot, eos=eot,
+    ))
+    model.initialise(options.seed)
+    return model
 
 
 def _train(options: argparse.Namespace) -> None:
