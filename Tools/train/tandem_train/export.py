@@ -18,7 +18,8 @@ from .tandem import Projections
 
 
 def export(training: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> None:
-    """Writes the model of ``pretrain`` or the tandem checkpoint of ``train`` as of the folder's last checkpoint.
+    """Writes the model of ``pretrain`` or the tandem checkpoint of ``train`` as of the folder's last checkpoint. A ``train`` of
+    nothing but models alone (``--branches alone``) gives a Hugging Face directory for each, ``out/NAME``.
 
     Raises ``TrainError`` when there is nothing to export.
     """
@@ -28,6 +29,11 @@ def export(training: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> No
         model = _restore(LlamaLM(ModelConfig(**meta["config"])), state["modules"]["loss"]["model"])
         save_model(model, out, dtype)
         copy_tokenizer(Path(meta["tokenizer"]), out)
+        return
+    if not any(name.startswith("tandem") for name in state["modules"]):
+        for name, modules in state["modules"].items():
+            save_model(_restore(LlamaLM(ModelConfig(**meta["secondary"])), modules["secondary"]), out / name, dtype)
+            copy_tokenizer(Path(meta["tokenizer"]), out / name)
         return
     write_bundle(training_bundle(state), out, _folder(Path(meta["tokenizer"])), dtype)
 

@@ -134,8 +134,10 @@ class TandemTraining:
     def losses(self, batch: Tensor, step: int, steps: int) -> dict[str, Tensor]:
         """One loss per branch on windows ``[B, T + 1]``."""
         tokens, following = batch[:, :-1].contiguous(), batch[:, 1:].contiguous()
-        with torch.no_grad():
-            streams, target = self._targets(tokens)
+        streams, target = None, None
+        if set(self.branches) != {"alone"}:
+            with torch.no_grad():
+                streams, target = self._targets(tokens)
         rng = np.random.default_rng([self.seed, step, self.runtime.rank])
         gamma = draw_gamma(rng, tokens.shape[0], self.gamma_max, self.gamma_power).to(tokens.device)
         late = step >= round(steps * self.stage_one)
@@ -158,7 +160,7 @@ class TandemTraining:
         streams = self.fast_primary.streams(tokens, self.runtime.dtype)
         return streams, torch.softmax(self.fast_primary.logits(streams[-1]).float(), -1)
 
-    def _alone_loss(self, secondary: LlamaLM, tokens: Tensor, following: Tensor, target: Tensor, loss: str) -> Tensor:
+    def _alone_loss(self, secondary: LlamaLM, tokens: Tensor, following: Tensor, target: Tensor | None, loss: str) -> Tensor:
         return _loss(loss, secondary(tokens, self.runtime.dtype), following, target)
 
     def _tandem_loss(

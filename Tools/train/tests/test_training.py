@@ -109,6 +109,16 @@ def test_train_and_evaluate_all_branches(work, pair, options, tmp_path, capsys):
     assert again["tandem", 3] == rows["tandem", 3]
 
 
+def test_a_model_alone_learns_the_same_without_the_others(work, pair, options, tmp_path):
+    command = ["train", *pair, *options, "--layer-map", "0,2", "--steps", "5"]
+    assert main([*command, "--out", str(tmp_path / "all")]) == 0
+    assert main([*command, "--branches", "alone", "--out", str(tmp_path / "one")]) == 0
+    column = json.loads((tmp_path / "all" / "history.json").read_text())["branches"].index("alone") + 1
+    assert [row[1] for row in history(tmp_path / "one")] == [row[column] for row in history(tmp_path / "all")]
+    exported = tmp_path / "one" / "checkpoint" / "alone"
+    assert load_model(exported).config.hidden_size == 32 and (exported / "tokenizer.json").is_file()
+
+
 def test_a_card_holds_measured_figures(work, pair, options, tmp_path, capsys):
     out, card, template = tmp_path / "run", tmp_path / "README.md", tmp_path / "template.md"
     assert main(["train", *pair, *options, "--layer-map", "0,2", "--steps", "3", "--out", str(out)]) == 0
@@ -125,10 +135,19 @@ def test_a_card_holds_measured_figures(work, pair, options, tmp_path, capsys):
     template.write_text("{{STEPS}} {{WHO}}\n{{SHAPES}}\n{{ALL}}\n{{SOURCE:valid}}\n{{SOURCE:own}}\n{{COMPARE}}\n{{PASSES}}\n{{SAMPLES}}\n")
     assert main(fill) == 0
     text = card.read_text()
-    row = next(r for r in json.loads((tmp_path / "evaluation.json").read_text())["valid"] if r["gamma"] == 2)
+    rows = json.loads((tmp_path / "evaluation.json").read_text())["valid"]
+    row = next(r for r in rows if r["gamma"] == 2)
     assert text.startswith("7 and 3 us\n") and text.count("| primary | ") == 4 and "{{" not in text
     assert text.count(f"| tandem, γ = 2 | {row['accuracy']:.2f} | {row['cross_entropy']:.3f} |") == 2
+    alone = next(r for r in rows if r["model"] == "alone")["accuracy"]
+    assert f"| {alone:.2f} → {row['accuracy']:.2f} % (" in text and "cross-entropy only" not in text
     assert "taps after 0, 2 primary layers" in text and "| primary alone | 150 | 150 | 150 | 150 |" in text and "> **Tom saw**" in text
+    taught = row | {"model": "tandem-ce", "accuracy": 99.0}
+    (tmp_path / "evaluation.json").write_text(json.dumps({"valid": [*rows, taught]}))
+    template.write_text("{{COMPARE}}\n")
+    assert main(fill) == 0
+    text = card.read_text()
+    assert f"secondary alone → tandem, cross-entropy only | 55.06 → 58.35 % (+3.29) | {alone:.2f} → 99.00 % (" in text
     template.write_text("{{NOTHING}}")
     assert main(fill) == 2
     assert "no value for {{NOTHING}}" in capsys.readouterr().err
