@@ -28,7 +28,8 @@ def train(options: Options) -> Options:
     script = ROOT / "Tools" / "train" / "make-demo"
     if subprocess.run([script, options.corpus, options.work / "train"]).returncode != 0:
         raise Mistake(f"{script.name} failed; the same command goes on where it stopped")
-    return replace(options, checkpoint=options.work / "train" / "drafting" / "checkpoint")
+    made = options.work / "train"
+    return replace(options, checkpoint=made / "drafting" / "checkpoint", mid=options.mid or made / "mid" / "checkpoint" / "alone")
 
 
 def pack(options: Options, engine: Engine, work: Path) -> list[Models]:
