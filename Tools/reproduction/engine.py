@@ -41,11 +41,11 @@ class Engine:
             "eval", "-m", model, "-f", "-", "--max-tokens", tokens, "--block-length", gamma, "-t", self.threads, "--json", "--quiet",
             text=text))
 
-    def generate(self, model: Path, prompt: str, tokens: int, flags: list[str]) -> dict:
-        """One greedy text: its tokens, tokens per second, and what the two models did."""
+    def generate(self, model: Path, prompt: str, tokens: int, temperature: float, flags: list[str]) -> dict:
+        """One text: its tokens, tokens per second, and what the two models did. What is drawn depends on the prompt alone."""
         found = json.loads(self.run(
-            "generate", "-m", model, "-f", "-", "-n", tokens, "--temp", "0", "--ignore-eos", "--no-verify", "-t", self.threads,
-            "--json", *flags, text=prompt))
+            "generate", "-m", model, "-f", "-", "-n", tokens, "--temp", temperature, "--seed", 1, "--ignore-eos", "--no-verify",
+            "-t", self.threads, "--json", *flags, text=prompt))
         speculative = found["speculative"]
         return {
             "tokens": found["tokens"],

@@ -76,9 +76,10 @@ def run(options: Options) -> str:
     store.note("machine", computer())
     store.note("version", engine.version())
     prompts = read_prompts(options)
+    texts = f"Texts drawn at temperature {options.temperature:g}, of" if options.temperature else "Greedy texts of"
     parts = [
         "# The paper's tables in our engine\n",
-        f"`Tools/reproduce`, tandem {store.content['version']}, {store.content['machine']}. Greedy texts of {options.tokens} tokens, "
+        f"`Tools/reproduce`, tandem {store.content['version']}, {store.content['machine']}. {texts} {options.tokens} tokens, "
         f"{len(prompts)} prompts, medians of {options.runs} runs taken in turn; weights {options.quantize}. Every text made by SPEED was "
         "the primary's own.\n",
     ]

@@ -25,7 +25,7 @@ class Models:
 
 @dataclass(frozen=True)
 class Way:
-    """One way to make a text. Greedy SPEED of any kind must give the primary's own."""
+    """One way to make a text. SPEED of any kind must give the primary's own, also when tokens are drawn: the seed is the same."""
 
     name: str
     file: str
@@ -121,7 +121,8 @@ class Measurement:
                 for way in self.ways:
                     found = self.store.sample(
                         self.speed_name(way, prompt, run),
-                        lambda: self.engine.generate(self.path(way), prompt.text, self.options.tokens, list(way.flags)))
+                        lambda: self.engine.generate(
+                            self.path(way), prompt.text, self.options.tokens, self.options.temperature, list(way.flags)))
                     assert isinstance(found, dict)
                     reference = found["tokens"] if reference is None else reference
                     if way.is_exact and found["tokens"] != reference:

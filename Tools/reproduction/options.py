@@ -33,6 +33,7 @@ class Options:
     standalone: int
     runs: int
     tokens: int
+    temperature: float
     eval_tokens: int
     prompts: Path
     per_category: int
@@ -45,7 +46,7 @@ class Options:
     @property
     def identity(self) -> dict:
         """What samples must share to be put into one table."""
-        names = ("baseline", "expand", "expand_secondary", "expand_mid", "quantize", "threads", "tokens", "eval_tokens", "per_category")
+        names = ("baseline", "expand", "expand_secondary", "expand_mid", "quantize", "threads", "tokens", "temperature", "eval_tokens", "per_category")
         return {name: getattr(self, name) for name in names} | {
             "checkpoint": str(self.checkpoint), "mid": str(self.mid) if self.mid else None, "prompts": str(self.prompts),
             "texts": [text.name for text in self.texts],
@@ -82,6 +83,7 @@ def parse(doc: str, arguments: list[str] | None = None) -> Options:
     how.add_argument("--standalone", type=int, default=3, help="block length of the standalone tandem (default 3)")
     how.add_argument("--runs", type=int, default=5, help="samples of everything, taken in turn (default 5)")
     how.add_argument("-n", "--tokens", type=int, default=128, help="tokens to generate (default 128)")
+    how.add_argument("--temp", type=float, default=0, metavar="T", help="temperature of the texts; 0 = greedy (default 0)")
     how.add_argument("--eval-tokens", type=int, default=16384, help="tokens of each text for table 1 (default 16384)")
     how.add_argument("--prompts", type=Path, default=Path(__file__).parent / "prompts.jsonl", help="prompts with their categories")
     how.add_argument("--per-category", type=int, default=4, help="prompts of each category (default 4)")
@@ -98,6 +100,8 @@ def parse(doc: str, arguments: list[str] | None = None) -> Options:
     for name, value in (("--runs", given.runs), ("-n", given.tokens), ("--per-category", given.per_category), ("--eval-tokens", given.eval_tokens)):
         if value < 1:
             raise Mistake(f"{name} must be at least 1")
+    if not 0 <= given.temp < float("inf"):
+        raise Mistake("--temp must be at least 0")
     texts = given.texts
     if texts is None:
         texts = [file for file in (CORPUS / f"{name}_valid.txt" for name in ("children", "tinystories_cased")) if file.is_file()]
@@ -116,7 +120,7 @@ def parse(doc: str, arguments: list[str] | None = None) -> Options:
     return Options(
         program=given.tandem.resolve(), checkpoint=given.checkpoint, baseline=given.baseline, mid=given.mid, corpus=given.train,
         expand=None if given.quick else given.expand, expand_secondary=given.expand_secondary, expand_mid=given.expand_mid, quantize=given.quantize,
-        threads=given.threads, gammas=gammas, standalone=given.standalone, runs=runs, tokens=tokens, eval_tokens=eval_tokens,
+        threads=given.threads, gammas=gammas, standalone=given.standalone, runs=runs, tokens=tokens, temperature=given.temp, eval_tokens=eval_tokens,
         prompts=given.prompts, per_category=count, texts=texts, parallel=parallel, results=given.results, work=given.work,
         quick=given.quick,
     )

@@ -57,9 +57,23 @@ def test_quick_run_prints_every_table_and_goes_on(tmp_path):
 
 
 @needs_program
+def test_texts_drawn_at_a_temperature_are_the_primarys_too(tmp_path):
+    pytest.importorskip("matplotlib")
+    texts = {}
+    for temperature in ("0", "0.9"):
+        done = reproduce("--quick", "--temp", temperature, "--results", tmp_path / temperature, "--work", tmp_path / "work", "--texts")
+        assert done.returncode == 0, done.stderr
+        assert ("drawn at temperature 0.9" in done.stdout) == (temperature == "0.9")
+        samples = json.loads((tmp_path / temperature / "results.json").read_text())["samples"]
+        texts[temperature] = {name: sample["tokens"] for name, sample in samples.items() if "/speed/" in name}
+    assert texts["0"].keys() == texts["0.9"].keys() and texts["0"] != texts["0.9"]
+
+
+@needs_program
 @pytest.mark.parametrize("arguments, message", [
     (["--gammas", "3,x"], "--gammas 3,x"),
     (["--gammas", "0"], "1...64"),
+    (["--temp", "-1"], "at least 0"),
     (["--checkpoint", "/nowhere"], "has no secondary-distilled"),
     (["--prompts", "/nowhere"], "/nowhere is missing"),
     (["--train", "/nowhere"], "not a folder"),
