@@ -138,6 +138,7 @@ class Loop:
     def _run(self) -> None:
         names, runtime, plan = list(self.task.branches), self.runtime, self.plan
         began, first, shown = time.monotonic(), self.step, 0.0
+        opening = self.step + 1
         while self.step < plan.steps:
             length = plan.length_at(self.step)
             rows = max(runtime.world, plan.batch_tokens // length // runtime.world * runtime.world)
@@ -158,6 +159,8 @@ class Loop:
             if runtime.leads and (now - shown >= self.seconds_between_reports or self.step == plan.steps):
                 shown = now
                 self._report(names, values, (now - began) / (self.step - first), rows * length, factor)
+            if self.step == opening:  # it compiled, perhaps: its pace says nothing of the others
+                began, first = now, self.step
             if self.step % plan.save_every == 0 or self.step == plan.steps or self._stop:
                 self.save()
             if self._stop:
