@@ -233,6 +233,18 @@ def test_a_full_slice_is_the_primary_and_a_narrow_one_starts_a_tandem(work, opti
     with pytest.raises(TrainError, match="ascend"):
         slice_secondary(primary, [2, 1], 96, 160, batches)
 
+    # Heads that write nothing are the ones that go: the fourth of six, and the first.
+    for layer in primary.model.layers:
+        layer.self_attn.o_proj.weight.data[:, :16] = 0
+        layer.self_attn.o_proj.weight.data[:, 48:64] = 0
+    fewer, _ = slice_secondary(primary, [0, 1, 2], 96, 160, batches, heads=4)
+    assert fewer.config.num_heads == 4 and (fewer(ids) - primary(ids)).abs().max() < 1e-3
+    for heads in (0, 3, 8):
+        with pytest.raises(TrainError, match="multiple of the 2 key-value heads, at most 6"):
+            slice_secondary(primary, [0], 96, 160, batches, heads=heads)
+    with pytest.raises(TrainError, match="64 is no multiple of the 6 heads"):
+        slice_secondary(primary, [0], 64, 160, batches)
+
     cut, out = tmp_path / "cut", tmp_path / "run"
     source = ["--primary", str(work / "primary")]
     mix = ["--data", str(work / "data"), "--mix", "train", "--length", "32", "--tokens", "8000", "--dtype", "fp32"]
