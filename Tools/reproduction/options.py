@@ -46,7 +46,10 @@ class Options:
     @property
     def identity(self) -> dict:
         """What samples must share to be put into one table."""
-        names = ("baseline", "expand", "expand_secondary", "expand_mid", "quantize", "threads", "tokens", "temperature", "eval_tokens", "per_category")
+        names = (
+            "baseline", "expand", "expand_secondary", "expand_mid", "quantize", "threads", "tokens", "temperature", "eval_tokens",
+            "per_category",
+        )
         return {name: getattr(self, name) for name in names} | {
             "checkpoint": str(self.checkpoint), "mid": str(self.mid) if self.mid else None, "prompts": str(self.prompts),
             "texts": [text.name for text in self.texts],
