@@ -29,7 +29,7 @@ def train(options: Options) -> Options:
     if subprocess.run([script, options.corpus, options.work / "train"]).returncode != 0:
         raise Mistake(f"{script.name} failed; the same command goes on where it stopped")
     made = options.work / "train"
-    return replace(options, checkpoint=made / "drafting" / "checkpoint", mid=options.mid or made / "mid" / "checkpoint" / "alone")
+    return replace(options, checkpoint=made / "third" / "checkpoint", mid=options.mid or made / "mid" / "checkpoint" / "alone")
 
 
 def pack(options: Options, engine: Engine, work: Path) -> list[Models]:

@@ -19,6 +19,11 @@ _NAMES = {"alone": "secondary alone", "distilled": "secondary alone, distilled",
 _PAPER = {"alone": 55.06, "tandem": 58.35, "distilled_agreement": 75.30, "tandem_agreement": 81.00, "distilled_tv": 0.318, "tandem_tv": 0.141}
 
 
+def listed(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
+
+
 def multiply_adds(model: LlamaLM) -> int:
     """Multiply-adds of the matrices for one token (attention over the context not counted)."""
     layers = sum(p.numel() for p in model.model.layers.parameters() if p.dim() == 2)

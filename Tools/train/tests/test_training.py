@@ -127,7 +127,7 @@ def test_a_card_holds_measured_figures(work, pair, options, tmp_path, capsys):
     assert main(["evaluate", "--training", str(out), *given]) == 0
     (tmp_path / "evaluation.json").write_text(capsys.readouterr().out)
     manifest = json.loads((out / "checkpoint" / "tandem.json").read_text())
-    manifest["provenance"]["from_run"] = {"steps": 7}
+    manifest["provenance"]["from_run"] = {"steps": 7, "from_run": {"steps": 20}}
     (out / "checkpoint" / "tandem.json").write_text(json.dumps(manifest))
     (tmp_path / "more.json").write_text(json.dumps({"own": json.loads((tmp_path / "evaluation.json").read_text())["valid"][:1]}))
     fill = ["card", "--checkpoint", str(out / "checkpoint"), "--evaluation", str(tmp_path / "evaluation.json"), str(tmp_path / "more.json"),
@@ -137,7 +137,7 @@ def test_a_card_holds_measured_figures(work, pair, options, tmp_path, capsys):
     text = card.read_text()
     rows = json.loads((tmp_path / "evaluation.json").read_text())["valid"]
     row = next(r for r in rows if r["gamma"] == 2)
-    assert text.startswith("7 and 3 us\n") and text.count("| primary | ") == 4 and "{{" not in text
+    assert text.startswith("20, 7 and 3 us\n") and text.count("| primary | ") == 4 and "{{" not in text
     assert text.count(f"| tandem, γ = 2 | {row['accuracy']:.2f} | {row['cross_entropy']:.3f} |") == 2
     alone = next(r for r in rows if r["model"] == "alone")["accuracy"]
     assert f"| {alone:.2f} → {row['accuracy']:.2f} % (" in text and "cross-entropy only" not in text

@@ -59,7 +59,7 @@ def _card(options: argparse.Namespace) -> None:
     values = {
         "SHAPES": lambda: card.shapes(bundle),
         "PARAMETERS": lambda: f"{sum(p.numel() for p in bundle.primary.parameters()) / 1e6:.1f}",
-        "STEPS": lambda: " and ".join(_steps(bundle.provenance)),
+        "STEPS": lambda: card.listed(_steps(bundle.provenance)),
         "ALL": lambda: card.figures(everything),
         "COMPARE": lambda: card.beside_the_paper(everything),
         "PASSES": lambda: card.primary_passes(bundle, tokenizer, options.prompts, 150, (2, 3, 5, 8)),
