@@ -42,6 +42,16 @@ class Prompt:
     text: str
 
 
+def standalone_name(gamma: int) -> str:
+    """The name of a way that keeps what the secondary says."""
+    return f"standalone tandem γ={gamma}"
+
+
+def quality_gammas(options: Options) -> list[int]:
+    """Block lengths at which the tandem's predictions are measured."""
+    return list(dict.fromkeys((2, *options.gammas, *options.standalone)))
+
+
 def ways(options: Options, models: Models) -> list[Way]:
     """Everything that is timed, the reference first."""
     found = [Way("primary", "tandem", ("--decode", "primary"))]
@@ -51,8 +61,9 @@ def ways(options: Options, models: Models) -> list[Way]:
             found.append(Way(f"{file} γ={gamma}", file, ("--decode", "speed", *fixed)))
         found.append(Way(f"{file} adaptive", file, ("--decode", "speed", "--no-lookup")))
     found.append(Way("tandem adaptive+lookup", "tandem", ("--decode", "speed")))
-    gamma = str(options.standalone)
-    found.append(Way("standalone tandem", "tandem", ("--decode", "tandem", "--draft-min", gamma, "--draft-max", gamma), False))
+    for gamma in options.standalone:
+        found.append(Way(
+            standalone_name(gamma), "tandem", ("--decode", "tandem", "--draft-min", str(gamma), "--draft-max", str(gamma)), False))
     found.append(Way("secondary alone", "vanilla", ("--decode", "secondary"), False))
     if models.mid:
         found.append(Way("mid-sized model", "mid", ("--decode", "primary"), False))
@@ -106,7 +117,7 @@ class Measurement:
             files["mid"] = self.models.mid
         for name, text in texts.items():
             for kind, path in files.items():
-                for gamma in (2, *self.options.gammas) if kind == "tandem" else (1,):
+                for gamma in quality_gammas(self.options) if kind == "tandem" else (1,):
                     self.store.sample(
                         f"{self.models.size}/quality/{name}/{kind}/{gamma}",
                         lambda: self.engine.evaluate(path, text, self.options.eval_tokens, gamma))

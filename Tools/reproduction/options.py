@@ -30,7 +30,7 @@ class Options:
     quantize: str
     threads: int
     gammas: list[int]
-    standalone: int
+    standalone: list[int]
     runs: int
     tokens: int
     temperature: float
@@ -83,7 +83,7 @@ def parse(doc: str, arguments: list[str] | None = None) -> Options:
     how = parser.add_argument_group("measurement")
     how.add_argument("-t", "--threads", type=int, default=0, help="threads; 0 = the processors this process may use")
     how.add_argument("--gammas", default="3,5,7", help="fixed block lengths (default 3,5,7)")
-    how.add_argument("--standalone", type=int, default=3, help="block length of the standalone tandem (default 3)")
+    how.add_argument("--standalone", default="3,7", help="block lengths of the standalone tandem (default 3,7)")
     how.add_argument("--runs", type=int, default=5, help="samples of everything, taken in turn (default 5)")
     how.add_argument("-n", "--tokens", type=int, default=128, help="tokens to generate (default 128)")
     how.add_argument("--temp", type=float, default=0, metavar="T", help="temperature of the texts; 0 = greedy (default 0)")
@@ -116,14 +116,15 @@ def parse(doc: str, arguments: list[str] | None = None) -> Options:
     if given.train and not given.work:
         raise Mistake("--train needs --work, the folder that receives the models")
     gammas, parallel = _numbers(given.gammas, "--gammas", 64), _numbers(given.parallel, "--parallel", 1024)
+    standalone = _numbers(given.standalone, "--standalone", 64)
     runs, tokens, eval_tokens, count = given.runs, given.tokens, given.eval_tokens, given.per_category
     if given.quick:
-        gammas, parallel, runs = gammas[:1], parallel[-1:], 1
+        gammas, standalone, parallel, runs = gammas[:1], standalone[:1], parallel[-1:], 1
         tokens, eval_tokens, count = min(tokens, 16), min(eval_tokens, 256), 1
     return Options(
         program=given.tandem.resolve(), checkpoint=given.checkpoint, baseline=given.baseline, mid=given.mid, corpus=given.train,
         expand=None if given.quick else given.expand, expand_secondary=given.expand_secondary, expand_mid=given.expand_mid, quantize=given.quantize,
-        threads=given.threads, gammas=gammas, standalone=given.standalone, runs=runs, tokens=tokens, temperature=given.temp, eval_tokens=eval_tokens,
+        threads=given.threads, gammas=gammas, standalone=standalone, runs=runs, tokens=tokens, temperature=given.temp, eval_tokens=eval_tokens,
         prompts=given.prompts, per_category=count, texts=texts, parallel=parallel, results=given.results, work=given.work,
         quick=given.quick,
     )

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "Tools"))
 
-from reproduction.measure import Measurement, Models, Prompt, read_prompts, ways  # noqa: E402
+from reproduction.measure import Measurement, Models, Prompt, Way, quality_gammas, read_prompts, ways  # noqa: E402
 from reproduction.options import Mistake, parse  # noqa: E402
 from reproduction.store import Store  # noqa: E402
 from reproduction.tables import Tables, table  # noqa: E402
@@ -40,7 +40,8 @@ def test_quick_run_prints_every_table_and_goes_on(tmp_path):
     assert (tmp_path / "results/results.md").read_text() in done.stdout
     content = json.loads((tmp_path / "results/results.json").read_text())
     samples = content["samples"]
-    exact = [s["tokens"] for name, s in samples.items() if "/speed/" in name and name.split("/")[2] not in ("standalone tandem", "secondary alone")]
+    others = "standalone tandem γ=3", "secondary alone"
+    exact = [s["tokens"] for name, s in samples.items() if "/speed/" in name and name.split("/")[2] not in others]
     assert len(exact) >= 5 * 4 and all(len(tokens) == 16 for tokens in exact)
     # A run that was stopped takes only the samples that are missing.
     gone = next(name for name in samples if "/speed/tandem γ" in name)
@@ -114,9 +115,29 @@ def test_tables_hold_what_was_measured(tmp_path):
     assert (speed.per_second, speed.primary_runs, speed.secondary_runs, speed.accepted) == pytest.approx((200, 5, 15, 2))
     text = tables.markdown()
     assert "| all prompts, γ = 3 | 1.50× | 2.00× | 1.333× | 2.00 | 2.00 |" in text
-    assert "| all prompts | 1.10× | 3.00× (γ = 5) | 3.30× | 1.100× | 1.10× |" in text
+    assert "| all prompts | 1.10× | 3.00× (γ = 5) | 3.30× | 1.100× | 1.10× | 0.367× |" in text
+    assert "| all prompts, each at its best (γ = 3, 5) | 1.50× | 3.00× | 2.000× |" in text
     assert "| tandem adaptive, 4 at a time | 100.0 | 2.00× |" in text
     assert "| *paper: Reddit* | 2.17× | 2.47× | 1.139× |" in text
+
+
+def test_runs_are_compared_with_those_of_their_turn(tmp_path):
+    found = measurement(tmp_path)
+    # The machine is half as fast in the first turn and until the middle of the second: medians of each way would say four times.
+    slow = {"primary": (0, 1), "tandem γ=3": (0,)}
+    for way, turns in slow.items():
+        for prompt in found.prompts:
+            for run in range(3):
+                found.store.content["samples"][found.speed_name(way_named(found, way), prompt, run)]["per_second"] = (
+                    (50 if run in turns else 100) * (2 if way == "tandem γ=3" else 1))
+    tables = Tables(found)
+    assert tables.gain("tandem γ=3") == pytest.approx(2.0)
+    assert tables.gain("primary", over="tandem γ=3") == pytest.approx(0.5)
+    assert tables.speed("tandem γ=3").per_second / tables.speed("primary").per_second == pytest.approx(4.0)
+
+
+def way_named(found: Measurement, name: str) -> Way:
+    return next(way for way in found.ways if way.name == name)
 
 
 def test_accuracy_of_models_whose_own_tokens_count(tmp_path):
@@ -128,8 +149,11 @@ def test_accuracy_of_models_whose_own_tokens_count(tmp_path):
                 found.store.content["samples"][f"own size/quality/{text}/{kind}/{gamma}"] = {
                     part: {"accuracy": accuracy + more, "cross_entropy": 1.0} for part, accuracy in (("primary", 0.5), ("secondary", secondary))}
     # Three tokens of four are the secondary's, one is the primary's: 0.4, 0.4, 0.4 and 0.6.
-    assert Tables(found).standalone_accuracy() == {"primary": "60.00", "secondary": "30.00", "tandem": "45.00", "mid": "–"}
-    assert "| standalone tandem, γ = 3 | 110.0 | 1.10× | 45.00 | 2.75× |" in Tables(found).standalone()
+    # Of 7 no figures were taken.
+    assert Tables(found).standalone_accuracy() == {
+        "primary": "60.00", "secondary": "30.00", "tandem 3": "45.00", "tandem 7": "–", "mid": "–"}
+    text = Tables(found).standalone()
+    assert "| standalone tandem γ = 3 | 110.0 | 1.10× | 45.00 | 2.75× |\n| standalone tandem γ = 7 | 110.0 | 1.10× | – |  |\n" in text
 
 
 def test_a_text_that_is_not_the_primarys_ends_the_run(tmp_path):
@@ -142,7 +166,9 @@ def test_a_text_that_is_not_the_primarys_ends_the_run(tmp_path):
 
 def test_standalone_ways_need_not_be_exact(tmp_path):
     found = measurement(tmp_path)
-    assert {way.name for way in ways(found.options, found.models) if not way.is_exact} == {"standalone tandem", "secondary alone"}
+    assert {way.name for way in ways(found.options, found.models) if not way.is_exact} == {
+        "standalone tandem γ=3", "standalone tandem γ=7", "secondary alone"}
+    assert quality_gammas(found.options) == [2, 3, 5, 7]
 
 
 def test_prompts_are_cut_to_the_number_asked_for(tmp_path):
