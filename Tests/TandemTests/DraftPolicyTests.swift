@@ -82,6 +82,17 @@ private struct Scene {
         #expect(adaptive.run(&policy, tokens: 40_000) >= 1.03 * scene.best(24))
     }
 
+    @Test("Short texts, of which nothing is known before, gain nearly as much")
+    func shortTexts() {
+        let scene = Scene(marginal: 0.015, draft: 0.12, acceptance: 0.4...1)
+        var adaptive = scene
+        let rates = (0..<100).map { _ in
+            var policy = DraftPolicy(limits: 0...16)
+            return adaptive.run(&policy, tokens: 96)
+        }
+        #expect(rates.reduce(0, +) / 100 >= 0.92 * scene.best(16))
+    }
+
     @Test("Hopeless drafts cost next to nothing, and drafting comes back when they improve")
     func fallback() {
         var scene = Scene(marginal: 0.2, draft: 0.3, acceptance: 0.02...0.1)

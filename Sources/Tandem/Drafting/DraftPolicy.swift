@@ -6,8 +6,8 @@ package import TandemTokenizer
 /// Decides, token by token, whether to draft on, so that expected tokens per second are highest.
 ///
 /// A renewal process has its best long-run rate λ (tokens per second) when every decision in it gains more tokens than λ
-/// times the seconds it costs. λ is measured from the passes made so, costs by ``PassCosts``, and ``StoppingRule`` weighs
-/// what may follow. With a price too high for any draft the primary decodes alone, and a trial now and then tells when
+/// times the seconds it costs. Chances are learnt from the drafts, costs by ``PassCosts``, ``StoppingRule`` weighs what may
+/// follow, and λ is the rate that it then attains. With a price too high for any draft the primary decodes alone, and a trial now and then tells when
 /// that changes (tandem.md, "Adaptive block length").
 ///
 /// The chance of a draft comes from the secondary's own distribution (a router's estimate or its largest probability,
@@ -79,8 +79,11 @@ package struct DraftPolicy: Sendable {
     /// What the counts of bins keep of their weight from one solution to the next.
     private static let fading = 0.9
     private static let longestPause = 64
-    /// Halvings in the search of a price.
-    private static let priceSteps = 3
+    /// Trials in the search of a price, the share of it that it may be wrong by, and how what a pass gains over its price
+    /// falls with the price where that is not known yet.
+    private static let priceSteps = 4
+    private static let priceTolerance = 0.005
+    private static let usualSlope = -2.0
     /// Share of all tokens that trials may cost.
     private static let trialShare = 0.06
     /// Drafts of a trial pass.
@@ -171,18 +174,32 @@ package struct DraftPolicy: Sendable {
         return rule.value(survival: pass.survival * depthFactor(pass.count)) > 0
     }
 
-    /// Finds the price of a pass's time, in tokens, and solves the rule with it: the rate so far, unless the chances and costs
-    /// known now say that no way to draft attains it (then it would forbid what is best).
+    /// Finds the price of a pass's time, in tokens, and solves the rule with it: the rate that the best way to draft attains by
+    /// the chances and costs known now. A lower price, as that of the passes so far, makes drafts that are worth less than
+    /// their time; with a higher one no pass would gain what it costs.
+    ///
+    /// What a pass gains over its price falls with the price by at least as much as that rises, so every trial brackets the
+    /// price sought; secants find it from the one before in a few steps.
     private mutating func solve() {
         var least = 1.0
-        var most = max(rate * costs.base, least)
-        solve(price: most)
-        guard !isAttained else { return }
+        var most = Double(limits.upperBound + 1)
+        var next = min(max(price, least), most)
+        var before: (price: Double, excess: Double)?
         for _ in 0..<Self.priceSteps {
-            solve(price: (least + most) / 2)
-            if isAttained { least = price } else { most = price }
+            solve(price: next)
+            let excess = 1 + rule.value(survival: 1) - price
+            if abs(excess) <= Self.priceTolerance * price { return }
+            if excess > 0 {
+                (least, most) = (price, min(most, price + excess))
+            } else {
+                (least, most) = (max(least, price + excess), price)
+            }
+            let slope = before.map { (excess - $0.excess) / (price - $0.price) } ?? Self.usualSlope
+            before = (price, excess)
+            next = min(max(price - excess / min(slope, -1), least), most)
+            guard next != price else { return }
         }
-        solve(price: least)
+        solve(price: next)
     }
 
     private mutating func solve(price: Double) {
@@ -192,9 +209,6 @@ package struct DraftPolicy: Sendable {
             chances: zip(byConfidence, seen).map { (chance: $0.share, share: $1 / total) },
             step: price * costs.draft / costs.base, row: rowPrice)
     }
-
-    /// Whether a pass by the rule is expected to gain as many tokens as its time is worth.
-    private var isAttained: Bool { 1 + rule.value(survival: 1) >= price * 0.99 }
 
     /// Tokens that one more row of the primary is worth, where passes are chains.
     private var rowPrice: Double { price * costs.marginal / costs.base }
@@ -359,7 +373,7 @@ extension DraftPolicy.Evidence {
         switch self {
         case .confidence:
             AcceptanceEstimate(
-                prior: isSampled ? 0.45 + 0.5 * place : min(0.5 + 0.75 * place, 0.975),
+                prior: isSampled ? 0.45 + 0.5 * place : min(0.42 + 0.85 * place, 0.975),
                 strength: isSampled ? 4 : 10)
         case .estimate: AcceptanceEstimate(prior: 1 - (1 - place) * (1 - place), strength: 8)
         }
