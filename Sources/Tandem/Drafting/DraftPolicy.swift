@@ -7,8 +7,8 @@ package import TandemTokenizer
 ///
 /// A renewal process has its best long-run rate λ (tokens per second) when every decision in it gains more tokens than λ
 /// times the seconds it costs. Chances are learnt from the drafts, costs by ``PassCosts``, ``StoppingRule`` weighs what may
-/// follow, and λ is the rate that it then attains. With a price too high for any draft the primary decodes alone, and a trial now and then tells when
-/// that changes (tandem.md, "Adaptive block length").
+/// follow, and λ is the rate that it then attains. Where no draft is worth its time the primary decodes alone, and a trial
+/// now and then tells when that changes (tandem.md, "Adaptive block length").
 ///
 /// The chance of a draft comes from the secondary's own distribution (a router's estimate or its largest probability,
 /// calibrated by what was accepted before). What is drafted cannot show in the text (``TokenRace``), so decisions may rest
