@@ -61,9 +61,12 @@ class Tables:
         return [prompt for prompt in self.measurement.prompts if category in (None, prompt.category)]
 
     def _samples(self, way: Way, prompt: Prompt) -> list[dict]:
-        samples = [self.store[self.measurement.speed_name(way, prompt, run)] for run in range(self.options.runs)]
-        assert all(isinstance(sample, dict) for sample in samples)
-        return [sample for sample in samples if isinstance(sample, dict)]
+        samples = []
+        for run in range(self.options.runs):
+            sample = self.store[self.measurement.speed_name(way, prompt, run)]
+            assert isinstance(sample, dict)
+            samples.append(sample)
+        return samples
 
     def gain(self, way: str, category: str | None = None, over: str = "primary") -> float:
         """Speed over that of another way.
