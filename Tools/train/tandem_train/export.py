@@ -38,12 +38,21 @@ def export(training: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> No
     write_bundle(training_bundle(state), out, _folder(Path(meta["tokenizer"])), dtype)
 
 
+def export_primary(training: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> None:
+    """Writes the primary that ``train --cotrain`` trained, with its tokenizer, for courses after it. Raises ``TrainError``."""
+    state = checkpoint.read(training / "training.pt")
+    save_model(training_bundle(state).primary, out, dtype)
+    copy_tokenizer(Path(state["meta"]["tokenizer"]), out)
+
+
 def training_bundle(state: dict, ship: list[str] | None = None) -> Bundle:
     """The tandem and the baselines (``ship``, default those chosen at ``train``) inside a training checkpoint."""
     meta, modules = state["meta"], state["modules"]
     if "tandem" not in modules:
         raise TrainError(f"this run trained only {', '.join(modules)}: there is no tandem to export")
     primary, config = load_model(Path(meta["primary"])), ModelConfig(**meta["secondary"])
+    if "primary" in modules:
+        primary = _restore(primary, modules["primary"]["model"])
     secondary, projections = branch(state, "tandem", primary.config)
     names = meta["ship"] if ship is None else ship
     baselines = {
@@ -69,6 +78,8 @@ def provenance(state: dict) -> dict:
         "gamma_power": meta["gamma_power"],
         "data": plan["mix"],
     }
+    if meta.get("cotrain"):
+        content["cotrain"] = meta["cotrain"]
     return content | ({"from_run": meta["from_run"]} if "from_run" in meta else {})
 
 

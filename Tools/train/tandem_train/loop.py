@@ -2,7 +2,8 @@
 """The training loop shared by pre-training and tandem training: schedule, batches, checkpoints, progress.
 
 A ``Task`` holds one or more branches (independent sets of trained modules). All branches see the same batches; their
-losses are summed for one backward pass, which keeps their gradients apart because they share no trained parameter.
+losses are summed for one backward pass, which keeps their gradients apart because they share no trained parameter (but for a
+primary that is trained with its tandem, which is meant to feel the tandem's loss).
 """
 
 from __future__ import annotations

@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training task of a tandem and its baselines: one frozen primary pass, three independent branches.
+"""The training task of a tandem and its baselines: one primary pass, three independent branches.
 
 ``tandem``     secondary and projections; stage 1 cross-entropy, stage 2 half cross-entropy, half distillation (``--loss``).
 ``distilled``  the secondary alone with half cross-entropy, half distillation throughout (the paper's Gecko-Distil).
 ``alone``      the secondary alone with cross-entropy throughout (the paper's Gecko).
 ``tandem-ce``  the tandem with cross-entropy throughout (the paper's Tandem-CE); not trained unless asked for.
+``primary``    the primary itself, with ``--cotrain`` only; else it is frozen, as in the paper.
 
 All branches start from the same secondary and see the same windows. The stages and the mix are section 3 of the paper;
 drawing the block length anew per sequence is ours, it keeps the gain deeper into a block.
+
+Co-training is ours too: the primary learns ``CE + w * (loss of the tandem)``, so that it keeps in its representations what the
+next tokens need before they are known, and gives up what its tandem cannot follow. The loss must be a distance between both
+distributions (``tv``, ``lk``); its gradient reaches the primary through the taps and through its probabilities. The baselines
+see the primary's probabilities as constants.
 """
 
 from __future__ import annotations
@@ -26,6 +32,7 @@ from .runtime import Runtime
 from .tandem import Projections, block_masks, tandem_logits
 
 LOSSES = ("mix", "tv", "lk", "mix+tv", "mix+lk")
+DISTANCES = ("tv", "lk")
 BRANCHES = ("tandem", "distilled", "alone", "tandem-ce")
 DEFAULT_BRANCHES = BRANCHES[:3]
 
@@ -69,6 +76,11 @@ def stage_two(loss: str, logits: Tensor, following: Tensor, target: Tensor) -> T
     return torch.stack(parts).mean()
 
 
+def weighted(x: Tensor, weight: float) -> Tensor:
+    """The value of ``x``, to the bit, with ``weight`` times its gradient."""
+    return x.detach() + weight * (x - x.detach())
+
+
 def draw_gamma(rng: np.random.Generator, count: int, largest: int, power: float) -> Tensor:
     """``count`` block lengths from 1 to ``largest`` with probability proportional to ``gamma ** -power``."""
     weights = np.arange(1, largest + 1, dtype=np.float64) ** -power
@@ -93,6 +105,7 @@ class TandemTraining:
         start: Projections | None = None,
         loss: str = "mix",
         compiled: bool = False,
+        cotrain: float = 0.0,
     ) -> None:
         unknown = [name for name in branches if name not in BRANCHES]
         if unknown or not branches:
@@ -101,10 +114,12 @@ class TandemTraining:
             raise TrainError(f"no loss {loss!r}: choose from {', '.join(LOSSES)}")
         if not 0 <= stage_one <= 1 or gamma_max < 1:
             raise TrainError("need --stage-one from 0 to 1 and --gamma-max of at least 1")
-        self.primary = primary.requires_grad_(False).eval().to(runtime.device)
+        if not cotrain >= 0 or cotrain and ("tandem" not in branches or loss not in DISTANCES):
+            raise TrainError(f"--cotrain takes a weight above 0, the branch tandem, and a --loss that is a distance: {' or '.join(DISTANCES)}")
+        self.primary = primary.requires_grad_(cotrain > 0).eval().to(runtime.device)
         # A frozen model in the compute type saves the conversion of every weight in every step.
-        self.fast_primary = copy.deepcopy(self.primary).to(runtime.dtype)
-        self.runtime, self.seed, self.loss = runtime, seed, loss
+        self.fast_primary = self.primary if cotrain else copy.deepcopy(self.primary).to(runtime.dtype)
+        self.runtime, self.seed, self.loss, self.cotrain = runtime, seed, loss, cotrain
         self.stage_one, self.gamma_max, self.gamma_power = stage_one, gamma_max, gamma_power
         self.branches: dict[str, dict] = {}
         for name in branches:
@@ -116,13 +131,19 @@ class TandemTraining:
                     projections.load_state_dict(start.state_dict())
                 modules["projections"] = projections.to(runtime.device)
             self.branches[name] = modules
+        if cotrain:
+            self.branches["primary"] = {"model": self.primary}
         self._targets = torch.compile(self._primary_pass, dynamic=False) if compiled else self._primary_pass
         self._alone = torch.compile(self._alone_loss, dynamic=False) if compiled else self._alone_loss
         self._tandem = torch.compile(self._tandem_loss, dynamic=False) if compiled else self._tandem_loss
 
     def adopt(self, modules: dict[str, dict[str, dict]]) -> None:
-        """Gives every branch the weights of the branch of its name in ``modules`` (branch to module to state dict)."""
+        """Gives every branch the weights of the branch of its name in ``modules`` (branch to module to state dict).
+
+        A primary that was frozen there keeps the weights that it has here."""
         for name, parts in self.branches.items():
+            if name == "primary" and name not in modules:
+                continue
             if name not in modules:
                 raise TrainError(f"the earlier run has no branch {name}, only {', '.join(modules)}: choose --branches from these")
             for part, module in parts.items():
@@ -134,15 +155,21 @@ class TandemTraining:
     def losses(self, batch: Tensor, step: int, steps: int) -> dict[str, Tensor]:
         """One loss per branch on windows ``[B, T + 1]``."""
         tokens, following = batch[:, :-1].contiguous(), batch[:, 1:].contiguous()
-        streams, target = None, None
+        out: dict[str, Tensor] = {}
+        streams, target, constants = [], None, ([], None)
         if set(self.branches) != {"alone"}:
-            with torch.no_grad():
-                streams, target = self._targets(tokens)
+            with torch.set_grad_enabled(self.cotrain > 0):
+                streams, target, own = self._targets(tokens, following)
+            constants = [stream.detach() for stream in streams], target.detach()
+            if self.cotrain:
+                out["primary"] = own
         rng = np.random.default_rng([self.seed, step, self.runtime.rank])
         gamma = draw_gamma(rng, tokens.shape[0], self.gamma_max, self.gamma_power).to(tokens.device)
         late = step >= round(steps * self.stage_one)
-        out = {}
         for name, modules in self.branches.items():
+            if name == "primary":
+                continue
+            seen, aim = (streams, target) if name == "tandem" else constants
             # The baseline stays the paper's, whatever the tandem is trained for.
             loss = {"tandem": self.loss if late else "ce", "distilled": "mix"}.get(name, "ce")
             if "projections" in modules:
@@ -150,15 +177,21 @@ class TandemTraining:
                 # Added to the scores: a compiled sum is faster than a compiled choice.
                 mask = torch.zeros(visible.shape, dtype=self.runtime.dtype, device=visible.device).masked_fill_(~visible, float("-inf"))
                 out[name] = self._tandem(
-                    modules["secondary"], modules["projections"], streams, tokens, following, target, mask, loss
+                    modules["secondary"], modules["projections"], seen, tokens, following, aim, mask, loss
                 )
             else:
-                out[name] = self._alone(modules["secondary"], tokens, following, target, loss)
+                out[name] = self._alone(modules["secondary"], tokens, following, aim, loss)
         return out
 
-    def _primary_pass(self, tokens: Tensor) -> tuple[list[Tensor], Tensor]:
+    def _primary_pass(self, tokens: Tensor, following: Tensor) -> tuple[list[Tensor], Tensor, Tensor | None]:
+        """Streams, probabilities, and the primary's own loss where it is trained."""
         streams = self.fast_primary.streams(tokens, self.runtime.dtype)
-        return streams, torch.softmax(self.fast_primary.logits(streams[-1]).float(), -1)
+        logits = self.fast_primary.logits(streams[-1])
+        target = torch.softmax(logits.float(), -1)
+        if not self.cotrain:
+            return streams, target, None
+        own = cross_entropy(logits, following)
+        return [weighted(stream, self.cotrain) for stream in streams], weighted(target, self.cotrain), own
 
     def _alone_loss(self, secondary: LlamaLM, tokens: Tensor, following: Tensor, target: Tensor | None, loss: str) -> Tensor:
         return _loss(loss, secondary(tokens, self.runtime.dtype), following, target)

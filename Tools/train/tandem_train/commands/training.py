@@ -7,6 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import torch
+
 from .. import checkpoint, export
 from ..bundle import read_projections
 from ..config import ModelConfig
@@ -53,7 +55,7 @@ def register(commands: argparse._SubParsersAction) -> None:
 
     two = commands.add_parser(
         "train", help="train a tandem and its baselines over a pair of models",
-        description="Freezes the primary and trains the secondary with projections (branch 'tandem'), the secondary "
+        description="Freezes the primary (but see --cotrain) and trains the secondary with projections (branch 'tandem'), the secondary "
         "alone (branch 'alone') and distilled (branch 'distilled') on the same windows; writes OUT/checkpoint, OUT/loss.png. "
         "Under torchrun the batch is divided over the processes.",
     )
@@ -69,6 +71,8 @@ def register(commands: argparse._SubParsersAction) -> None:
     two.add_argument("--stage-one", type=float, default=0.3, help="share of the steps with cross-entropy only (default 0.3)")
     two.add_argument("--loss", choices=LOSSES, default="mix", help="second stage of the tandem: mix (the paper's, default), tv or lk "
                      "(acceptance, or its logarithm), or the mean of two")
+    two.add_argument("--cotrain", type=float, default=0.0, metavar="WEIGHT", help="train the primary too: its cross-entropy and WEIGHT times "
+                     "the tandem's --loss (tv or lk), so that it becomes easier to follow; OUT/model is the result (default: it stays frozen)")
     two.add_argument("--gamma", type=int, default=2, help="block length to note in the checkpoint (default 2)")
     two.add_argument("--gamma-max", type=int, default=8, help="largest block length drawn in training (default 8)")
     two.add_argument("--gamma-power", type=float, default=0.5, help="block length g is drawn with weight g^-POWER (default 0.5)")
@@ -87,6 +91,8 @@ def _finish(loop: Loop, title: str) -> None:
         write_history(loop.out, names, loop.history)
         plot_losses(loop.out / "loss.png", names, loop.history, title)
         export.export(loop.out, loop.out / loop.meta["product"])
+        if loop.meta.get("cotrain"):
+            export.export_primary(loop.out, loop.out / "model")
         print(loop.out / loop.meta["product"])
     loop.runtime.barrier()
 
@@ -133,7 +139,7 @@ def _first_model(options: argparse.Namespace, corpus: Corpus) -> LlamaLM:
 def _train(options: argparse.Namespace) -> None:
     runtime, plan, corpus = start_runtime(options), make_plan(options), Corpus(options.data)
     primary = load_model(options.primary)
-    earlier = _earlier(options.from_run) if options.from_run else None
+    earlier = _earlier(options.from_run, primary) if options.from_run else None
     secondary = LlamaLM(ModelConfig(**earlier["meta"]["secondary"])) if earlier else load_model(options.secondary)
     check_pair(primary.config, secondary.config)
     source = options.tokenizer or options.primary
@@ -149,6 +155,7 @@ def _train(options: argparse.Namespace) -> None:
     task = TandemTraining(
         primary, secondary, layer_map, runtime, branches=options.branches, stage_one=options.stage_one,
         gamma_max=options.gamma_max, gamma_power=options.gamma_power, seed=options.seed, start=start, loss=options.loss, compiled=options.compile,
+        cotrain=options.cotrain,
     )
     if earlier:
         task.adopt(earlier["modules"])
@@ -156,7 +163,7 @@ def _train(options: argparse.Namespace) -> None:
         "kind": "train", "product": "checkpoint", "primary": str(options.primary), "tokenizer": str(source),
         "secondary": secondary.config.to_dict(), "layer_map": layer_map, "gamma": options.gamma, "ship": options.ship,
         "projection_start": "from-run" if earlier else Path(options.projection_start).name, "stage_one": options.stage_one, "loss": options.loss,
-        "gamma_max": options.gamma_max, "gamma_power": options.gamma_power,
+        "gamma_max": options.gamma_max, "gamma_power": options.gamma_power, "cotrain": options.cotrain,
     }
     if earlier:
         meta["from_run"] = export.provenance(earlier)
@@ -165,11 +172,16 @@ def _train(options: argparse.Namespace) -> None:
     _finish(loop, "Tandem and baselines")
 
 
-def _earlier(run: Path) -> dict:
-    """The training checkpoint that the branches begin with. Raises ``TrainError`` when it is of another kind."""
+def _earlier(run: Path, primary: LlamaLM) -> dict:
+    """The training checkpoint that the branches begin with. Raises ``TrainError`` when it is of another kind, or trained its primary
+    too and ``primary`` is not the result."""
     state = checkpoint.read(run / "training.pt")
     if state["meta"]["kind"] != "train":
         raise TrainError(f"--from-run {run}: not a working folder of `train`")
+    trained = state["modules"].get("primary", {}).get("model", {})
+    given = primary.state_dict()
+    if any(name not in given or not torch.equal(given[name].bfloat16(), tensor.bfloat16()) for name, tensor in trained.items()):
+        raise TrainError(f"--from-run {run} trained its primary too: give --primary {run / 'model'}")
     return state
 
 
