@@ -11,9 +11,9 @@ All branches start from the same secondary and see the same windows. The stages 
 drawing the block length anew per sequence is ours, it keeps the gain deeper into a block.
 
 Co-training is ours too: the primary learns ``CE + w * (loss of the tandem)``, so that it keeps in its representations what the
-next tokens need before they are known, and gives up what its tandem cannot follow. The loss must be a distance between both
-distributions (``tv``, ``lk``); its gradient reaches the primary through the taps and through its probabilities. The baselines
-see the primary's probabilities as constants.
+tandem needs, and gives up what that cannot follow. The tandem's gradient reaches the primary through the taps and, where its
+loss has a distance between both distributions in it (``tv``, ``lk``), through the primary's probabilities. The baselines see
+these as constants.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .runtime import Runtime
 from .tandem import Projections, block_masks, tandem_logits
 
 LOSSES = ("mix", "tv", "lk", "mix+tv", "mix+lk")
-DISTANCES = ("tv", "lk")
+DISTANCES = LOSSES[1:]  # those with a distance between both distributions in them
 BRANCHES = ("tandem", "distilled", "alone", "tandem-ce")
 DEFAULT_BRANCHES = BRANCHES[:3]
 
@@ -65,10 +65,11 @@ def acceptance_likelihood(logits: Tensor, target: Tensor) -> Tensor:
 
 def stage_two(loss: str, logits: Tensor, following: Tensor, target: Tensor) -> Tensor:
     """The loss of the second stage. ``mix`` is the paper's: half cross-entropy, half distillation. ``tv`` and ``lk`` aim at
-    acceptance; ``mix+tv`` and ``mix+lk`` are the mean of both kinds."""
+    acceptance; ``mix+tv`` and ``mix+lk`` are the mean of both kinds. For ``mix`` the target is a constant: as a function of the
+    primary it is no distance, and would only sharpen it."""
     parts = []
     if loss.startswith("mix"):
-        parts.append(0.5 * cross_entropy(logits, following) + 0.5 * distillation(logits, target))
+        parts.append(0.5 * cross_entropy(logits, following) + 0.5 * distillation(logits, target.detach()))
     if loss.endswith("tv"):
         parts.append(acceptance(logits, target))
     if loss.endswith("lk"):
@@ -115,7 +116,7 @@ class TandemTraining:
         if not 0 <= stage_one <= 1 or gamma_max < 1:
             raise TrainError("need --stage-one from 0 to 1 and --gamma-max of at least 1")
         if not cotrain >= 0 or cotrain and ("tandem" not in branches or loss not in DISTANCES):
-            raise TrainError(f"--cotrain takes a weight above 0, the branch tandem, and a --loss that is a distance: {' or '.join(DISTANCES)}")
+            raise TrainError(f"--cotrain takes a weight above 0, the branch tandem, and a --loss with a distance: {', '.join(DISTANCES)}")
         self.primary = primary.requires_grad_(cotrain > 0).eval().to(runtime.device)
         # A frozen model in the compute type saves the conversion of every weight in every step.
         self.fast_primary = self.primary if cotrain else copy.deepcopy(self.primary).to(runtime.dtype)

@@ -13,7 +13,7 @@ from tandem_train.hf import load_model
 from tandem_train.pretrain import cross_entropy
 from tandem_train.runtime import Runtime
 from tandem_train.tandem import block_masks, tandem_logits
-from tandem_train.tandem_task import TandemTraining, acceptance_likelihood, draw_gamma, weighted
+from tandem_train.tandem_task import TandemTraining, acceptance_likelihood, distillation, draw_gamma, weighted
 from tandem_train.tiny import make_tiny
 
 CPU = Runtime(torch.device("cpu"), torch.float32)
@@ -34,11 +34,11 @@ def test_weighted_keeps_the_bits_and_multiplies_the_gradient():
     assert torch.equal(x.grad, (2.5 * torch.arange(50)).bfloat16())
 
 
-@pytest.mark.parametrize("weight", [0.5, 3.0])
-def test_the_primary_feels_its_text_and_its_tandem_but_no_baseline(weight):
+@pytest.mark.parametrize("weight, loss", [(0.5, "lk"), (3.0, "lk"), (2.0, "mix+lk")])
+def test_the_primary_feels_its_text_and_its_tandem_but_no_baseline(weight, loss):
     tiny = make_tiny("tied")
     start, batch = tiny.projections, torch.randint(0, 300, (3, 25), generator=torch.Generator().manual_seed(1))
-    common = dict(branches=["tandem", "distilled"], stage_one=0, loss="lk", seed=3, start=start, gamma_max=4)
+    common = dict(branches=["tandem", "distilled"], stage_one=0, loss=loss, seed=3, start=start, gamma_max=4)
     task = TandemTraining(tiny.primary, tiny.secondary, start.layer_map, CPU, cotrain=weight, **common)
     losses = task.losses(batch, 0, 10)
     assert set(losses) == {"tandem", "distilled", "primary"}
@@ -51,9 +51,13 @@ def test_the_primary_feels_its_text_and_its_tandem_but_no_baseline(weight):
     logits = task.primary.logits(streams[-1])
     inside = task.branches["tandem"]
     drafted = tandem_logits(inside["secondary"], inside["projections"], streams, tokens, block_masks(24, gamma))
-    distance = acceptance_likelihood(drafted, torch.softmax(logits, -1))
-    assert losses["tandem"].item() == pytest.approx(distance.item(), rel=1e-5)
-    (cross_entropy(logits, following) + weight * distance).backward()
+    target = torch.softmax(logits, -1)
+    followed = acceptance_likelihood(drafted, target)
+    if loss == "mix+lk":  # the paper's part teaches the tandem, and the primary through its taps alone
+        mix = 0.5 * cross_entropy(drafted, following) + 0.5 * distillation(drafted, target.detach())
+        followed = 0.5 * (mix + followed)
+    assert losses["tandem"].item() == pytest.approx(followed.item(), rel=1e-5)
+    (cross_entropy(logits, following) + weight * followed).backward()
     for name, expected in gradients(task.primary).items():
         assert torch.allclose(ours[name], expected, rtol=1e-3, atol=1e-6), name
     for name, expected in gradients(inside["secondary"]).items():  # by this sum, ``weight`` times what the branch itself descends

@@ -72,7 +72,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     two.add_argument("--loss", choices=LOSSES, default="mix", help="second stage of the tandem: mix (the paper's, default), tv or lk "
                      "(acceptance, or its logarithm), or the mean of two")
     two.add_argument("--cotrain", type=float, default=0.0, metavar="WEIGHT", help="train the primary too: its cross-entropy and WEIGHT times "
-                     "the tandem's --loss (tv or lk), so that it becomes easier to follow; OUT/model is the result (default: it stays frozen)")
+                     "the tandem's --loss (with tv or lk in it), so that it becomes easier to follow; OUT/model is the result (default: it stays frozen)")
     two.add_argument("--gamma", type=int, default=2, help="block length to note in the checkpoint (default 2)")
     two.add_argument("--gamma-max", type=int, default=8, help="largest block length drawn in training (default 8)")
     two.add_argument("--gamma-power", type=float, default=0.5, help="block length g is drawn with weight g^-POWER (default 0.5)")
