@@ -141,17 +141,19 @@ class TandemTraining:
     def adopt(self, modules: dict[str, dict[str, dict]]) -> None:
         """Gives every branch the weights of the branch of its name in ``modules`` (branch to module to state dict).
 
-        A primary that was frozen there keeps the weights that it has here."""
+        A ``tandem-ce`` that is missing there branches off from the tandem. A primary that was frozen there keeps the weights that it
+        has here."""
         for name, parts in self.branches.items():
-            if name == "primary" and name not in modules:
+            source = "tandem" if name == "tandem-ce" and name not in modules else name
+            if source == "primary" and source not in modules:
                 continue
-            if name not in modules:
-                raise TrainError(f"the earlier run has no branch {name}, only {', '.join(modules)}: choose --branches from these")
+            if source not in modules:
+                raise TrainError(f"the earlier run has no branch {source}, only {', '.join(modules)}: choose --branches from these")
             for part, module in parts.items():
                 try:
-                    module.load_state_dict(modules[name][part])
+                    module.load_state_dict(modules[source][part])
                 except RuntimeError as error:
-                    raise TrainError(f"the earlier run's {part} of branch {name} has another shape: was its primary another?") from error
+                    raise TrainError(f"the earlier run's {part} of branch {source} has another shape: was its primary another?") from error
 
     def losses(self, batch: Tensor, step: int, steps: int) -> dict[str, Tensor]:
         """One loss per branch on windows ``[B, T + 1]``."""
@@ -166,6 +168,7 @@ class TandemTraining:
                 out["primary"] = own
         rng = np.random.default_rng([self.seed, step, self.runtime.rank])
         gamma = draw_gamma(rng, tokens.shape[0], self.gamma_max, self.gamma_power).to(tokens.device)
+        mask = self._mask(tokens.shape[1], gamma) if any("projections" in modules for modules in self.branches.values()) else None
         late = step >= round(steps * self.stage_one)
         for name, modules in self.branches.items():
             if name == "primary":
@@ -174,15 +177,17 @@ class TandemTraining:
             # The baseline stays the paper's, whatever the tandem is trained for.
             loss = {"tandem": self.loss if late else "ce", "distilled": "mix"}.get(name, "ce")
             if "projections" in modules:
-                visible = block_masks(tokens.shape[1], gamma, tokens.device)
-                # Added to the scores: a compiled sum is faster than a compiled choice.
-                mask = torch.zeros(visible.shape, dtype=self.runtime.dtype, device=visible.device).masked_fill_(~visible, float("-inf"))
                 out[name] = self._tandem(
                     modules["secondary"], modules["projections"], seen, tokens, following, aim, mask, loss
                 )
             else:
                 out[name] = self._alone(modules["secondary"], tokens, following, aim, loss)
         return out
+
+    def _mask(self, length: int, gamma: Tensor) -> Tensor:
+        """What positions see in blocks of ``gamma`` tokens, as 0 or -inf: a compiled sum is faster than a compiled choice."""
+        visible = block_masks(length, gamma, gamma.device)
+        return torch.zeros(visible.shape, dtype=self.runtime.dtype, device=visible.device).masked_fill_(~visible, float("-inf"))
 
     def _primary_pass(self, tokens: Tensor, following: Tensor) -> tuple[list[Tensor], Tensor, Tensor | None]:
         """Streams, probabilities, and the primary's own loss where it is trained."""

@@ -161,3 +161,7 @@ def test_a_run_of_other_options_is_not_continued(work, data, command, pair, opti
     capsys.readouterr()
     assert main([*two, "--out", str(tmp_path / "two")]) == 2
     assert "has no branch distilled" in capsys.readouterr().err
+    again = [*two[:-1], "2", "--stage-one", "1", "--branches", "tandem", "tandem-ce", "--out", str(tmp_path / "three")]
+    assert main(again) == 0  # a tandem-ce that the run lacks branches off from its tandem: the same losses on the same windows
+    history = json.loads((tmp_path / "three" / "history.json").read_text())
+    assert history["branches"] == ["tandem", "tandem-ce"] and all(row[1] == row[2] for row in history["losses"])

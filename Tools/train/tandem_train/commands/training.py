@@ -63,7 +63,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     begin = two.add_mutually_exclusive_group(required=True)
     begin.add_argument("--secondary", type=Path, help="Hugging Face model directory with the same tokenizer")
     begin.add_argument("--from-run", type=Path, metavar="RUN", help="working folder of an earlier `train` over the same primary: every "
-                       "branch begins with its own weights there, as for a second course on other texts")
+                       "branch begins with its own weights there, as for a second course on other texts (a tandem-ce that it lacks: with the tandem's)")
     two.add_argument("--tokenizer", type=Path, help="folder with tokenizer.json (default: the primary's)")
     two.add_argument("--layer-map", help="taps, one per secondary layer: primary layers applied, as in 3,6 (default: spread evenly)")
     two.add_argument("--branches", nargs="+", default=list(DEFAULT_BRANCHES), metavar="NAME",
