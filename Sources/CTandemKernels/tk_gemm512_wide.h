@@ -138,37 +138,39 @@ TK_INLINE void tk512_wide_panel(const tk_qgemm *a, size_t panel, const int R, co
     }
 }
 
-// Not inlined, for the registers' sake.
-TK_NOINLINE void tk512_wide_panel_8(const tk_qgemm *a, size_t panel, const tk512_rows x, const uint8_t *ahead,
-                                    float (*acc)[16]) {
-    tk512_wide_panel(a, panel, 8, x, ahead, acc);
-}
-
-TK_NOINLINE void tk512_wide_panel_12(const tk_qgemm *a, size_t panel, const tk512_rows x, const uint8_t *ahead,
-                                     float (*acc)[16]) {
-    tk512_wide_panel(a, panel, 12, x, ahead, acc);
-}
-
-TK_NOINLINE void tk512_wide_panel_16(const tk_qgemm *a, size_t panel, const tk512_rows x, const uint8_t *ahead,
-                                     float (*acc)[16]) {
-    tk512_wide_panel(a, panel, 16, x, ahead, acc);
-}
+// Not inlined, for the registers' sake. Every number of rows has its own: a row that is only there to fill up costs as much as
+// one of the text.
+#define TK_WIDE_PANEL(R)                                                                                             \
+    TK_NOINLINE void tk512_wide_panel_##R(const tk_qgemm *a, size_t panel, const tk512_rows x, const uint8_t *ahead, \
+                                          float (*acc)[16]) {                                                        \
+        tk512_wide_panel(a, panel, R, x, ahead, acc);                                                                \
+    }
+TK_WIDE_PANEL(7)
+TK_WIDE_PANEL(8)
+TK_WIDE_PANEL(9)
+TK_WIDE_PANEL(10)
+TK_WIDE_PANEL(11)
+TK_WIDE_PANEL(12)
+TK_WIDE_PANEL(13)
+TK_WIDE_PANEL(14)
+TK_WIDE_PANEL(15)
+TK_WIDE_PANEL(16)
+#undef TK_WIDE_PANEL
 
 // 7 ... 16 rows, interleaved, of panels panel0 ..< panel1.
 static void tk512_wide(const tk_qgemm *a, size_t panel0, size_t panel1) {
     const tk512_rows x = tk512_interleaved_rows(a, a->interleaved);
     float acc[16][16] __attribute__((aligned(64)));
     const size_t bytes = tk_panel_bytes(a, TK_I8);
+    static void (*const by_rows[])(const tk_qgemm *, size_t, tk512_rows, const uint8_t *, float(*)[16]) = {
+        tk512_wide_panel_7,  tk512_wide_panel_8,  tk512_wide_panel_9,  tk512_wide_panel_10, tk512_wide_panel_11,
+        tk512_wide_panel_12, tk512_wide_panel_13, tk512_wide_panel_14, tk512_wide_panel_15, tk512_wide_panel_16,
+    };
+    void (*const run)(const tk_qgemm *, size_t, tk512_rows, const uint8_t *, float(*)[16]) = by_rows[a->rows - 7];
     for (size_t panel = panel0; panel < panel1; panel++) {
         const size_t after = panel + 1 < panel1 ? panel + 1 : panel;
         const uint8_t *ahead = (const uint8_t *)a->w + after * bytes;
-        if (a->rows <= 8) {
-            tk512_wide_panel_8(a, panel, x, ahead, acc);
-        } else if (a->rows <= 12) {
-            tk512_wide_panel_12(a, panel, x, ahead, acc);
-        } else {
-            tk512_wide_panel_16(a, panel, x, ahead, acc);
-        }
+        run(a, panel, x, ahead, acc);
         for (size_t r = 0; r < a->rows; r++) {
             _mm512_storeu_ps(a->y + r * a->ldy + panel * 16, _mm512_load_ps(acc[r]));
         }

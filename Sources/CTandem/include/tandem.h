@@ -457,8 +457,8 @@ typedef struct tandem_generate_options {
     int32_t mode;
     /// Tokens to generate at most; 0 = until the context is full.
     int32_t max_tokens;
-    /// Most tokens drafted before a pass of the primary, as many of them as pay; 0 = the session's draft_limit. In
-    /// standalone tandem decoding the block length; 0 = the file's own.
+    /// Most tokens drafted before a pass of the primary, as many of them as pay; 0 = the session's draft_limit, 15 where
+    /// that is 16. In standalone tandem decoding the block length; 0 = the file's own.
     int32_t draft_max;
     /// Not 0: go on after an end token.
     int32_t ignore_end_tokens;

@@ -9,8 +9,8 @@ public struct GenerateParameters: Sendable, Equatable {
     public let maxTokens: Int?
     /// `nil` = the best mode the file offers.
     public let mode: DecodingMode?
-    /// Most tokens drafted before a pass of the primary; `nil` = the session's limit, in standalone tandem decoding the
-    /// file's own block length. 0 = no drafts.
+    /// Most tokens drafted before a pass of the primary; `nil` = the session's limit, 15 where that is the usual one, and in
+    /// standalone tandem decoding the file's own block length. 0 = no drafts.
     public let draftMax: Int?
     /// Fewest tokens drafted before a pass; `nil` = 0: drafting stops where it does not pay. Equal to ``draftMax``, every
     /// pass drafts that many (γ).

@@ -201,7 +201,7 @@ public final class Session: Sendable {
             let length = parameters.draftMax ?? min(model.manifest.tandem?.blockLength ?? 4, options.maxDraft)
             return length...length
         }
-        let most = parameters.draftMax ?? options.maxDraft
+        let most = parameters.draftMax ?? max(options.usualDrafts, parameters.draftMin ?? 0)
         return min(parameters.draftMin ?? 0, most)...most
     }
 
@@ -222,7 +222,8 @@ public final class Session: Sendable {
             }
             return 0
         }
-        return parameters.draftTree ?? treeLimit
+        if let wanted = parameters.draftTree { return wanted }
+        return options.maxTree != nil || model.core.memory.isPlanned ? treeLimit : options.usualDrafts
     }
 
     /// How a generation drafts. The text does not depend on it, so costs are measured, and what was learnt is kept.

@@ -42,6 +42,10 @@ public struct SessionOptions: Sendable, Equatable {
         self.keyValueType = keyValueType
     }
 
+    /// Most drafts of a pass where no number is asked for. The newest token is a row too, and beyond 16 rows the kernels are
+    /// far from as fast as with one, where reading the weights is what takes the time.
+    var usualDrafts: Int { maxDraft == Self.default.maxDraft ? maxDraft - 1 : maxDraft }
+
     private init() {
         contextSize = nil
         batchSize = nil

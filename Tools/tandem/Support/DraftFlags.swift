@@ -6,7 +6,7 @@ import ArgumentParser
 struct DraftFlags: ParsableArguments {
     @Option(
         help:
-            "Most tokens drafted before a pass of the primary, 0...64; as many of them as pay (default: 16).")
+            "Most tokens drafted before a pass of the primary, 0...64; as many of them as pay (default: 15).")
     var draftMax: Int?
 
     @Option(help: "Fewest tokens drafted before a pass; equal to --draft-max, every pass drafts that many.")
