@@ -138,8 +138,8 @@ TK_INLINE void tk512_wide_panel(const tk_qgemm *a, size_t panel, const int R, co
     }
 }
 
-// Not inlined, for the registers' sake. Every number of rows has its own: a row that is only there to fill up costs as much as
-// one of the text.
+// Not inlined, for the registers' sake. A row that is only there to fill up costs as much as one of the text, so most numbers of
+// rows have a function of their own; more of them would make the library longer than they are worth.
 #define TK_WIDE_PANEL(R)                                                                                             \
     TK_NOINLINE void tk512_wide_panel_##R(const tk_qgemm *a, size_t panel, const tk512_rows x, const uint8_t *ahead, \
                                           float (*acc)[16]) {                                                        \
@@ -149,11 +149,8 @@ TK_WIDE_PANEL(7)
 TK_WIDE_PANEL(8)
 TK_WIDE_PANEL(9)
 TK_WIDE_PANEL(10)
-TK_WIDE_PANEL(11)
 TK_WIDE_PANEL(12)
-TK_WIDE_PANEL(13)
 TK_WIDE_PANEL(14)
-TK_WIDE_PANEL(15)
 TK_WIDE_PANEL(16)
 #undef TK_WIDE_PANEL
 
@@ -163,8 +160,8 @@ static void tk512_wide(const tk_qgemm *a, size_t panel0, size_t panel1) {
     float acc[16][16] __attribute__((aligned(64)));
     const size_t bytes = tk_panel_bytes(a, TK_I8);
     static void (*const by_rows[])(const tk_qgemm *, size_t, tk512_rows, const uint8_t *, float(*)[16]) = {
-        tk512_wide_panel_7,  tk512_wide_panel_8,  tk512_wide_panel_9,  tk512_wide_panel_10, tk512_wide_panel_11,
-        tk512_wide_panel_12, tk512_wide_panel_13, tk512_wide_panel_14, tk512_wide_panel_15, tk512_wide_panel_16,
+        tk512_wide_panel_7,  tk512_wide_panel_8,  tk512_wide_panel_9,  tk512_wide_panel_10, tk512_wide_panel_12,
+        tk512_wide_panel_12, tk512_wide_panel_14, tk512_wide_panel_14, tk512_wide_panel_16, tk512_wide_panel_16,
     };
     void (*const run)(const tk_qgemm *, size_t, tk512_rows, const uint8_t *, float(*)[16]) = by_rows[a->rows - 7];
     for (size_t panel = panel0; panel < panel1; panel++) {
