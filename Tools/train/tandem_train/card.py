@@ -24,6 +24,10 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def multiply_adds(model: LlamaLM) -> int:
     """Multiply-adds of the matrices for one token (attention over the context not counted)."""
     layers = sum(p.numel() for p in model.model.layers.parameters() if p.dim() == 2)
@@ -38,15 +42,15 @@ def shapes(bundle: Bundle) -> str:
         c, cost = model.config, multiply_adds(model)
         share = "" if name == "primary" else f" (1/{whole / cost:.1f})"
         lines.append(
-            f"| {name} | {c.num_layers} layers, d {c.hidden_size}, {c.num_heads} heads × {c.head_dim}, {c.num_kv_heads} KV heads, "
+            f"| {name} | {_count(c.num_layers, 'layer')}, d {c.hidden_size}, {c.num_heads} heads × {c.head_dim}, {c.num_kv_heads} KV heads, "
             f"feed-forward {c.intermediate_size}, {'tied' if c.tied else 'untied'} "
             f"| {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M | {cost / 1e6:.2f} M{share} |"
         )
     if bundle.projections is not None:
         given = [p.weight for p in bundle.projections.projections]
-        taps = ", ".join(map(str, bundle.projections.layer_map))
+        taps = bundle.projections.layer_map
         lines.append(
-            f"| projections | {len(given)} of {given[0].shape[0]} × {given[0].shape[1]}, taps after {taps} primary layers "
+            f"| projections | {len(given)} of {given[0].shape[0]} × {given[0].shape[1]}, {'tap' if len(taps) == 1 else 'taps'} after {', '.join(map(str, taps))} primary layers "
             f"| {sum(w.numel() for w in given) / 1e6:.2f} M | |"
         )
     return "\n".join(lines)
