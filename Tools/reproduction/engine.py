@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from dataclasses import dataclass
@@ -23,17 +24,23 @@ class Engine:
         command = [str(self.program), *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, input=text)
         if done.returncode != 0:
-            raise Mistake(f"tandem {arguments[0]}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}")
+            lines = done.stderr.strip().splitlines() or [f"ended with {done.returncode}"]
+            # Help may follow the error, progress may come before it.
+            said = next((line for line in lines if line.startswith("Error: ")), lines[-1])
+            raise Mistake(f"tandem {arguments[0]}: {said.removeprefix('Error: ')}")
         return done.stdout
 
     def version(self) -> str:
         """The program's version."""
         return self.run("--version").strip()
 
-    def pack(self, source: Path, out: Path, *flags: object) -> None:
-        """Packs a checkpoint, unless that was done before."""
+    def pack(self, source: Path, work: Path, name: str, *flags: object) -> Path:
+        """Packs a checkpoint into the folder `work`, unless that was done before with the same flags."""
+        made = hashlib.sha256("\0".join(map(str, (source.resolve(), *flags))).encode()).hexdigest()
+        out = work / f"{name}-{made[:12]}.tandem"
         if not out.is_file():
             self.run("pack", source, "-o", out, "--quiet", *flags)
+        return out
 
     def evaluate(self, model: Path, text: str, tokens: int, gamma: int) -> dict:
         """`eval` over the beginning of a text."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from .engine import Engine
 from .measure import Measurement, Models, read_prompts
 from .options import ROOT, Mistake, Options, parse
-from .plots import plot_gains
+from .plots import plot_gains, require_plots
 from .store import Store
 from .tables import Tables
 
@@ -43,15 +43,17 @@ def pack(options: Options, engine: Engine, work: Path) -> list[Models]:
     found = []
     for number, (size, flags) in enumerate(sizes):
         common: list[object] = ["--quantize", options.quantize, *flags]
-        tandem, vanilla = work / f"tandem-{number}.tandem", work / f"vanilla-{number}.tandem"
-        engine.pack(options.checkpoint, tandem, *common)
-        engine.pack(options.checkpoint, vanilla, "--secondary", baseline, *common)
+        if options.quantize_secondary:
+            common += ["--quantize-secondary", options.quantize_secondary]
+        if options.calibrate:
+            common += ["--calibrate", options.calibrate]
+        tandem = engine.pack(options.checkpoint, work, f"tandem-{number}", *common)
+        vanilla = engine.pack(options.checkpoint, work, f"vanilla-{number}", "--secondary", baseline, *common)
         mid = None
         # A grown model costs what its shape says, so the mid-sized one needs a shape of its own beside it.
         if options.mid and (not flags or options.expand_mid):
-            mid = work / f"mid-{number}.tandem"
             grown = ["--expand", options.expand_mid] if flags else []
-            engine.pack(options.mid, mid, "--quantize", options.quantize, *grown)
+            mid = engine.pack(options.mid, work, f"mid-{number}", "--quantize", options.quantize, *grown)
         found.append(Models(size, tandem, vanilla, mid))
     return found
 
@@ -69,6 +71,7 @@ def workplace(folder: Path | None) -> Iterator[Path]:
 
 def run(options: Options) -> str:
     """Measures everything that is missing; returns the report."""
+    require_plots()
     if options.corpus:
         options = train(options)
     engine = Engine(options.program, options.threads)
@@ -77,10 +80,15 @@ def run(options: Options) -> str:
     store.note("version", engine.version())
     prompts = read_prompts(options)
     texts = f"Texts drawn at temperature {options.temperature:g}, of" if options.temperature else "Greedy texts of"
+    weights = options.quantize
+    if options.quantize_secondary:
+        weights += f", those of the draft models {options.quantize_secondary}"
+    if options.calibrate:
+        weights += f" (calibrated on {options.calibrate.name})"
     parts = [
         "# The paper's tables in our engine\n",
         f"`Tools/reproduce`, tandem {store.content['version']}, {store.content['machine']}. {texts} {options.tokens} tokens, "
-        f"{len(prompts)} prompts, medians of {options.runs} runs taken in turn; weights {options.quantize}. Every text made by SPEED was "
+        f"{len(prompts)} prompts, medians of {options.runs} runs taken in turn; weights {weights}. Every text made by SPEED was "
         "the primary's own.\n",
     ]
     if options.quick:
@@ -88,9 +96,12 @@ def run(options: Options) -> str:
     with workplace(options.work) as work:
         for number, models in enumerate(pack(options, engine, work)):
             measurement = Measurement(options, engine, store, models, prompts)
-            measurement.quality()
-            measurement.speed()
-            measurement.parallel()
+            try:
+                measurement.quality()
+                measurement.speed()
+                measurement.parallel()
+            finally:
+                store.save()
             tables = Tables(measurement)
             plot = options.results / f"gains-{number}.png"
             plot_gains(tables, plot)

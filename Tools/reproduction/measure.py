@@ -138,9 +138,11 @@ class Measurement:
                     reference = found["tokens"] if reference is None else reference
                     if way.is_exact and found["tokens"] != reference:
                         raise Mistake(f"{self.models.size}, {prompt.name}: '{way.name}' gave another text than the primary")
-                progress = run * len(self.prompts) + number + 1
-                print(f"\r{self.models.size}: {progress}/{total} prompts", end="", file=sys.stderr, flush=True)
-        print(file=sys.stderr)
+                if sys.stderr.isatty():
+                    progress = run * len(self.prompts) + number + 1
+                    print(f"\r{self.models.size}: {progress}/{total} prompts", end="", file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
 
     def parallel(self) -> None:
         """Several generations at a time: the primary alone, vanilla and tandem SPEED."""

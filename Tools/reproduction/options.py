@@ -28,6 +28,8 @@ class Options:
     expand_secondary: str
     expand_mid: str | None
     quantize: str
+    quantize_secondary: str | None
+    calibrate: Path | None
     threads: int
     gammas: list[int]
     standalone: list[int]
@@ -47,12 +49,12 @@ class Options:
     def identity(self) -> dict:
         """What samples must share to be put into one table."""
         names = (
-            "baseline", "expand", "expand_secondary", "expand_mid", "quantize", "threads", "tokens", "temperature", "eval_tokens",
-            "per_category",
+            "baseline", "expand", "expand_secondary", "expand_mid", "quantize", "quantize_secondary", "threads", "tokens", "temperature",
+            "eval_tokens", "per_category",
         )
         return {name: getattr(self, name) for name in names} | {
             "checkpoint": str(self.checkpoint), "mid": str(self.mid) if self.mid else None, "prompts": str(self.prompts),
-            "texts": [text.name for text in self.texts],
+            "texts": [text.name for text in self.texts], "calibrate": self.calibrate.name if self.calibrate else None,
         }
 
 
@@ -80,6 +82,8 @@ def parse(doc: str, arguments: list[str] | None = None) -> Options:
     models.add_argument("--expand-secondary", default="llama-160m", metavar="SHAPE", help="shape of the draft models then")
     models.add_argument("--expand-mid", metavar="SHAPE", help="shape of the mid-sized model then (default: it has its own size only)")
     models.add_argument("--quantize", default="int8", help="weights, as pack --quantize (default int8)")
+    models.add_argument("--quantize-secondary", metavar="NAME", help="weights of the draft models, as pack --quantize-secondary (default: as the others)")
+    models.add_argument("--calibrate", type=Path, metavar="TEXT", help="a text like those to come, as pack --calibrate: better 4-bit weights")
     how = parser.add_argument_group("measurement")
     how.add_argument("-t", "--threads", type=int, default=0, help="threads; 0 = the processors this process may use")
     how.add_argument("--gammas", default="3,5,7", help="fixed block lengths (default 3,5,7)")
@@ -108,13 +112,15 @@ def parse(doc: str, arguments: list[str] | None = None) -> Options:
     texts = given.texts
     if texts is None:
         texts = [file for file in (CORPUS / f"{name}_valid.txt" for name in ("children", "tinystories_cased")) if file.is_file()]
-    for file in [*texts, given.prompts]:
+    for file in [*texts, given.prompts, *([given.calibrate] if given.calibrate else [])]:
         if not file.is_file():
             raise Mistake(f"{file} is missing")
     if given.train and not given.train.is_dir():
         raise Mistake(f"--train {given.train}: not a folder of texts")
     if given.train and not given.work:
         raise Mistake("--train needs --work, the folder that receives the models")
+    if given.calibrate and given.expand:
+        raise Mistake("--calibrate tunes models before --expand grows them: leave one out")
     gammas, parallel = _numbers(given.gammas, "--gammas", 64), _numbers(given.parallel, "--parallel", 1024)
     standalone = _numbers(given.standalone, "--standalone", 64)
     runs, tokens, eval_tokens, count = given.runs, given.tokens, given.eval_tokens, given.per_category
@@ -123,8 +129,9 @@ def parse(doc: str, arguments: list[str] | None = None) -> Options:
         tokens, eval_tokens, count = min(tokens, 16), min(eval_tokens, 256), 1
     return Options(
         program=given.tandem.resolve(), checkpoint=given.checkpoint, baseline=given.baseline, mid=given.mid, corpus=given.train,
-        expand=None if given.quick else given.expand, expand_secondary=given.expand_secondary, expand_mid=given.expand_mid, quantize=given.quantize,
-        threads=given.threads, gammas=gammas, standalone=standalone, runs=runs, tokens=tokens, temperature=given.temp, eval_tokens=eval_tokens,
-        prompts=given.prompts, per_category=count, texts=texts, parallel=parallel, results=given.results, work=given.work,
+        expand=None if given.quick else given.expand, expand_secondary=given.expand_secondary, expand_mid=given.expand_mid,
+        quantize=given.quantize, quantize_secondary=given.quantize_secondary, calibrate=given.calibrate, threads=given.threads,
+        gammas=gammas, standalone=standalone, runs=runs, tokens=tokens, temperature=given.temp, eval_tokens=eval_tokens, prompts=given.prompts,
+        per_category=count, texts=texts, parallel=parallel, results=given.results, work=given.work,
         quick=given.quick,
     )

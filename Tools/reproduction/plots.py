@@ -3,9 +3,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
+from .options import Mistake
 from .tables import Tables
+
+
+def require_plots() -> None:
+    """Raises ``Mistake`` where nothing could be plotted: better at once than after an hour of measuring."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise Mistake("matplotlib is missing; install it with: python3 -m pip install matplotlib")
 
 
 def plot_gains(tables: Tables, file: Path) -> None:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples on disk: every one is kept as soon as it is taken, so that a run goes on where it was stopped."""
+"""Samples on disk: what is taken is kept, so that a run goes on where it was stopped."""
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Callable
 
@@ -12,10 +13,14 @@ from .options import Mistake
 
 
 class Store:
-    """``results.json``: what was asked for, where, and every sample by its name."""
+    """``results.json``: what was asked for, where, and every sample by its name. A kill costs the samples of the last seconds."""
+
+    # Thousands of samples take a while to write.
+    PATIENCE = 2.0
 
     def __init__(self, file: Path, identity: dict) -> None:
         self.file = file
+        self.saved = float("-inf")
         self.content: dict = {"identity": identity, "samples": {}}
         if not file.is_file():
             return
@@ -34,7 +39,8 @@ class Store:
         samples = self.content["samples"]
         if name not in samples:
             samples[name] = take()
-            self.save()
+            if time.monotonic() > self.saved + self.PATIENCE:
+                self.save()
         return samples[name]
 
     def __getitem__(self, name: str) -> object:
@@ -54,3 +60,4 @@ class Store:
         temporary = self.file.with_name(f".{self.file.name}.tmp")
         temporary.write_text(json.dumps(self.content, indent=1) + "\n")
         os.replace(temporary, self.file)
+        self.saved = time.monotonic()

@@ -151,7 +151,7 @@ extension PassCosts {
         /// What an old pass keeps of its weight with every new one.
         private static let memory = 0.95
         /// Weight of the expected marginal cost, in squared rows, after one pass; it falls with the square of their number.
-        private static let expectedWeight = 2.0
+        private static let expectedWeight = 16.0
         /// Weight of the first pass, which finds nothing in the caches.
         private static let firstWeight = 0.25
         /// What passes keep of their weight that were disturbed.

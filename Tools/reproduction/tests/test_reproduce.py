@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "Tools"))
 
+from reproduction.main import run  # noqa: E402
 from reproduction.measure import Measurement, Models, Prompt, Way, quality_gammas, read_prompts, ways  # noqa: E402
 from reproduction.options import Mistake, parse  # noqa: E402
 from reproduction.store import Store  # noqa: E402
@@ -58,6 +59,23 @@ def test_quick_run_prints_every_table_and_goes_on(tmp_path):
 
 
 @needs_program
+def test_draft_models_of_their_own_format(tmp_path):
+    pytest.importorskip("matplotlib")
+    text = tmp_path / "calibration.txt"
+    text.write_text("The cat sat on the mat and looked at the moon. " * 40)
+    work, sizes = tmp_path / "work", {}
+    for name, flags in {"int8": [], "int4": ["--quantize-secondary", "int4"], "calibrated": ["--quantize-secondary", "int4", "--calibrate", text]}.items():
+        done = reproduce("--quick", "--results", tmp_path / name, "--work", work, "--texts", *flags)
+        assert done.returncode == 0, done.stderr
+        assert ("draft models int4" in done.stdout) == (name != "int8") and ("(calibrated on calibration.txt)" in done.stdout) == (name == "calibrated")
+        made = [file for file in work.glob("tandem-0-*") if file not in sizes.values()]
+        assert len(made) == 1
+        sizes[name] = made[0]
+    assert sizes["int4"].stat().st_size < sizes["int8"].stat().st_size
+    assert sizes["int4"].read_bytes() != sizes["calibrated"].read_bytes()
+
+
+@needs_program
 def test_texts_drawn_at_a_temperature_are_the_primarys_too(tmp_path):
     pytest.importorskip("matplotlib")
     texts = {}
@@ -79,10 +97,20 @@ def test_texts_drawn_at_a_temperature_are_the_primarys_too(tmp_path):
     (["--prompts", "/nowhere"], "/nowhere is missing"),
     (["--train", "/nowhere"], "not a folder"),
     (["--tandem", "/nowhere"], "swift build"),
+    (["--calibrate", "/nowhere"], "/nowhere is missing"),
+    (["--calibrate", __file__, "--expand", "llama-1b"], "leave one out"),
+    (["--quantize", "int9"], "tandem pack: The value 'int9' is invalid"),
 ])
 def test_mistakes_are_one_line(arguments, message, tmp_path):
     done = reproduce("--quick", "--results", tmp_path, *arguments)
     assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_missing_matplotlib_is_said_before_anything_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(Mistake, match="matplotlib is missing"):
+        run(parse("", ["--tandem", sys.executable, "--results", str(tmp_path), "--texts"]))
+    assert not list(tmp_path.iterdir())
 
 
 def measurement(tmp_path: Path, runs: int = 3) -> Measurement:
