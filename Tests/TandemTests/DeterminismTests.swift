@@ -95,9 +95,14 @@ import Testing
 
     /// With f16 caches a difference of one unit in the last place anywhere would be seen in the sampled logits of
     /// later positions only by chance; so tandem prefill is checked through the secondary's own greedy choices too.
-    @Test("tandem prefill in batches gives the same drafts", arguments: [1, 2, 7, 64])
-    func tandemBatches(batch: Int) throws {
-        let fixture = try EngineFixture(ModelRecipe.tandem.stored(as: .int8(group: 64)))
+    ///
+    /// Secondaries that read the stream after the last layer, and others: only those rows of the last layer are run whose
+    /// results somebody reads.
+    @Test(
+        "tandem prefill in batches gives the same drafts",
+        arguments: [ModelRecipe.tandem, .tandemNear, .everythingTandem], [1, 2, 7, 64])
+    func tandemBatches(recipe: ModelRecipe, batch: Int) throws {
+        let fixture = try EngineFixture(recipe.stored(as: .int8(group: 64)))
         let prompt = fixture.tokens(50, seed: 6)
         let parameters = try GenerateParameters(maxTokens: 40, mode: .tandem, draftMax: 1, draftMin: 1)
         let whole = try fixture.session().generate(tokens: prompt, parameters: parameters)

@@ -93,6 +93,23 @@ private struct Scene {
         #expect(rates.reduce(0, +) / 100 >= 0.92 * scene.best(16))
     }
 
+    /// Where every row takes its time, drafts gain nothing, however good they are: texts that begin with that knowledge lose
+    /// little before it is confirmed.
+    @Test(
+        "Short texts lose little where rows are dear",
+        arguments: [("scalar", 1.0, 0.96), ("scalar", 0.9, 0.95), ("avx2", 0.6, 0.88)])
+    func dearRows(instructionSet: String, marginal: Double, bar: Double) {
+        var scene = Scene(marginal: marginal, draft: 0.2, acceptance: 0.6...1)
+        let costs = PassCosts(
+            primaryBytes: 10_000_000, secondaryBytes: 2_000_000,
+            row: .expected(instructionSet: instructionSet))
+        let rates = (0..<100).map { _ in
+            var policy = DraftPolicy(limits: 0...16, costs: costs)
+            return scene.run(&policy, tokens: 128)
+        }
+        #expect(rates.reduce(0, +) / 100 >= bar * scene.best(16))
+    }
+
     @Test("Hopeless drafts cost next to nothing, and drafting comes back when they improve")
     func fallback() {
         var scene = Scene(marginal: 0.2, draft: 0.3, acceptance: 0.02...0.1)

@@ -85,7 +85,7 @@ package struct DraftPolicy: Sendable {
     private static let priceTolerance = 0.005
     private static let usualSlope = -2.0
     /// Share of all tokens that trials may cost.
-    private static let trialShare = 0.06
+    private static let trialShare = 0.02
     /// Drafts of a trial pass.
     private static let trialLength = 2
     /// Trials are rare, so each of their drafts counts for several.

@@ -20,12 +20,9 @@ package struct PassCosts: Sendable {
     /// A draft over a pass before either was measured.
     private let expectedDraft: Double
 
-    /// Marginal over base cost before passes of several lengths have shown it: of weights that come from memory with every
-    /// pass, so that reading them is most of it.
-    package static let expectedMarginal = 0.06
-    /// The same of weights that stay in the caches of usual processors, where computing is most of a pass.
-    private static let expectedCachedMarginal = 0.25
-    /// Bytes of weights that stay there.
+    /// Marginal over base cost of weights that come from memory, with kernels that compute a row while they are read.
+    package static let expectedMarginal = ExpectedRow.fast.fromMemory
+    /// Bytes of weights that stay in the caches of usual processors.
     private static let cachedBytes = 32 << 20
     /// Marginal over base cost of steps of the secondary.
     package static let expectedDraftMarginal = 0.12
@@ -34,9 +31,10 @@ package struct PassCosts: Sendable {
     /// - Parameters:
     ///   - primaryBytes: of the weights that a pass reads.
     ///   - secondaryBytes: of those that a draft reads; 0 = not known.
-    package init(primaryBytes: Int = .max, secondaryBytes: Int = 0) {
-        let isCached = primaryBytes <= Self.cachedBytes
-        primary = Line(expectedMarginal: isCached ? Self.expectedCachedMarginal : Self.expectedMarginal)
+    ///   - row: what a row is expected to cost.
+    package init(primaryBytes: Int = .max, secondaryBytes: Int = 0, row: ExpectedRow = .fast) {
+        primary = Line(
+            expectedMarginal: primaryBytes <= Self.cachedBytes ? row.fromCaches : row.fromMemory)
         expectedDraft = secondaryBytes > 0 ? Double(secondaryBytes) / Double(max(1, primaryBytes)) : 1.0 / 6
         isFixed = false
         fixedDraft = 0
@@ -117,6 +115,30 @@ package struct PassCosts: Sendable {
 }
 
 extension PassCosts {
+    /// Marginal over base cost of a pass before passes of several lengths have shown it.
+    package struct ExpectedRow: Sendable, Equatable {
+        /// Of weights that come from memory with every pass, so that reading them is most of it.
+        let fromMemory: Double
+        /// Of weights that stay in the processor's caches, where computing is most of a pass.
+        let fromCaches: Double
+
+        /// Kernels with an instruction for sums of four products.
+        package static let fast = ExpectedRow(fromMemory: 0.06, fromCaches: 0.25)
+        /// Kernels that multiply and add bytes in several steps.
+        static let slow = ExpectedRow(fromMemory: 0.15, fromCaches: 0.5)
+        /// Kernels that compute for longer than weights take to arrive.
+        static let computing = ExpectedRow(fromMemory: 0.95, fromCaches: 0.95)
+
+        /// Of the kernels of an instruction set.
+        package static func expected(instructionSet name: String) -> ExpectedRow {
+            switch name {
+            case "scalar": computing
+            case "avx2", "neon": slow
+            default: fast
+            }
+        }
+    }
+
     /// How long passes wait for weights.
     private struct Waiting: Sendable {
         private var weight = 0.0

@@ -236,7 +236,9 @@ public final class Session: Sendable {
         let plan = model.core.memory.plan
         let costs =
             decoder.fixedCosts
-            ?? PassCosts(primaryBytes: plan.primaryBytes, secondaryBytes: plan.secondaryBytes)
+            ?? PassCosts(
+                primaryBytes: plan.primaryBytes, secondaryBytes: plan.secondaryBytes,
+                row: .expected(instructionSet: model.core.kernels.name))
         var policy = DraftPolicy(
             limits: limits, nodes: nodes, isSampled: !parameters.sampling.isGreedy, costs: costs,
             evidence: evidence)

@@ -8,9 +8,11 @@ struct PassBatch {
         /// Index of the request.
         let request: Int
         fileprivate(set) var firstRow: Int
-        let rowCount: Int
+        fileprivate(set) var rowCount: Int
         /// Position of the first row.
-        let position: Int
+        fileprivate(set) var position: Int
+        /// Rows of the request that came before the first and are in the batch no more.
+        fileprivate(set) var leading = 0
         let cache: CacheView
         /// How the rows continue each other; `nil` = each the one before.
         let tree: TreeRows?
@@ -23,6 +25,8 @@ struct PassBatch {
         func position(ofRow row: Int) -> Int { position &+ (tree?.depths[row] ?? row) }
         /// Where a row's keys and values stay in the cache.
         func home(ofRow row: Int) -> Int { position &+ (tree?.homes[row] ?? row) }
+        /// The row of the batch that a row of the request is.
+        func row(ofRequestRow row: Int) -> Int { firstRow &+ row &- leading }
     }
 
     /// Neighbouring rows of one part whose attention is computed together; all rows of one with a tree.
@@ -78,15 +82,30 @@ struct PassBatch {
     /// Takes out the parts of some requests; the rows behind them move up.
     /// - Parameter move: called for every part that moves, with its rows before and its first row after.
     mutating func remove(_ isGone: (Part) -> Bool, move: (Range<Int>, Int) -> Void) {
-        var kept: [Part] = []
+        narrow(to: { isGone($0) ? 0..<0 : 0..<$0.rowCount }, move: move)
+    }
+
+    /// Keeps some rows of every part; the rows behind those that go move up, and parts without rows go.
+    /// - Parameters:
+    ///   - kept: the rows to keep, counted from the part's first; all or none of a tree.
+    ///   - move: called for all rows that move, in rising order, with where they were and their first row after.
+    mutating func narrow(to kept: (Part) -> Range<Int>, move: (Range<Int>, Int) -> Void) {
+        guard parts.contains(where: { kept($0).count != $0.rowCount }) else { return }
+        var left: [Part] = []
         var row = 0
-        for var part in parts where !isGone(part) {
-            if part.firstRow != row { move(part.rows, row) }
+        for var part in parts {
+            let rows = kept(part)
+            guard !rows.isEmpty else { continue }
+            let first = part.firstRow + rows.lowerBound
+            if first != row { move(first..<first + rows.count, row) }
             part.firstRow = row
-            row += part.rowCount
-            kept.append(part)
+            part.rowCount = rows.count
+            part.position += rows.lowerBound
+            part.leading += rows.lowerBound
+            row += rows.count
+            left.append(part)
         }
-        parts = kept
+        parts = left
         rowCount = row
         blocks.removeAll(keepingCapacity: true)
         for index in parts.indices { addBlocks(index) }

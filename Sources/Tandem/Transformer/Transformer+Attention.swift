@@ -12,16 +12,27 @@ extension Transformer {
         (weights.configuration.keyValueHeadCount &* weights.configuration.headSize + 15) & ~15
     }
 
-    /// The attention sublayer.
-    func attention(_ layer: LayerWeights, index: Int, _ batch: PassBatch) {
+    /// The attention sublayer. Keys and values of all rows go into the caches; after it the batch holds those that are kept.
+    /// - Parameter kept: rows of a part that attend, counted from its first.
+    func attention(
+        _ layer: LayerWeights, index: Int, _ batch: inout PassBatch,
+        keeping kept: (PassBatch.Part) -> Range<Int>
+    ) {
         let rows = batch.rowCount
         let input = unsafe normed(
             workspace.residual, stride: hiddenSize, rows: rows, by: layer.attentionNorm)
-        project(layer, input, rows: rows, withQueries: true)
-        rotateAndStore(layer, index: index, batch, withQueries: true)
+        let isAttending = batch.parts.contains { !kept($0).isEmpty }
+        project(layer, input, rows: rows, withQueries: isAttending)
+        rotateAndStore(layer, index: index, batch, withQueries: isAttending)
+        batch.narrow(to: kept) { rows, first in
+            unsafe move(rows, to: first, in: workspace.residual, stride: hiddenSize)
+            unsafe move(rows, to: first, in: workspace.query, stride: queryStride)
+        }
+        guard batch.rowCount > 0 else { return }
         attend(layer, index: index, batch)
         let attended = unsafe Rows(base: UnsafePointer(workspace.attended), stride: queryStride)
-        unsafe addSublayer(layer.output, attended, postNorm: layer.attentionPostNorm, rows: rows)
+        unsafe addSublayer(
+            layer.output, attended, postNorm: layer.attentionPostNorm, rows: batch.rowCount)
     }
 
     /// Projects `input` to keys and values, and to queries where the rows themselves attend.

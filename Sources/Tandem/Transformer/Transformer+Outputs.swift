@@ -55,7 +55,8 @@ extension Transformer {
             let request = requests[first.request]
             let rows = request.logitRows
             let input = unsafe normed(
-                workspace.residual + (first.firstRow &+ rows.lowerBound) &* hiddenSize, stride: hiddenSize,
+                workspace.residual + first.row(ofRequestRow: rows.lowerBound) &* hiddenSize,
+                stride: hiddenSize,
                 rows: rows.count, by: weights.norm)
             unsafe multiplier.multiply(
                 input.base, stride: input.stride, rows: rows.count,
@@ -74,7 +75,7 @@ extension Transformer {
         for part in wanting {
             let request = requests[part.request]
             for row in request.logitRows {
-                unsafe sources.append(workspace.residual + (part.firstRow &+ row) &* hiddenSize)
+                unsafe sources.append(workspace.residual + part.row(ofRequestRow: row) &* hiddenSize)
                 unsafe outputs.append(request.logits.row(row &- request.logitRows.lowerBound))
             }
         }

@@ -40,7 +40,12 @@ struct Transformer {
             try betweenLayers(requests, &batch, observer: observer)
             try stream?.check()
             copyTaps(depth: index, requests, batch)
-            attention(layer, index: index, batch)
+            if index == weights.layers.count - 1 {
+                attention(layer, index: index, &batch) { rowsAsked(of: $0, requests) }
+            } else {
+                attention(layer, index: index, &batch) { 0..<$0.rowCount }
+            }
+            guard batch.rowCount > 0 else { break }
             feedForward(layer, rows: batch.rowCount)
         }
         copyTaps(depth: weights.layers.count, requests, batch)
@@ -78,6 +83,19 @@ struct Transformer {
         }
     }
 
+    /// Rows of a part, counted from its first, of which anybody wants what comes out of the last layer; the others have done
+    /// their duty with their keys and values.
+    private func rowsAsked(of part: PassBatch.Part, _ requests: [PassRequest]) -> Range<Int> {
+        let request = requests[part.request]
+        let endsInTaps = unsafe request.taps?.rows(atDepth: weights.layers.count) != nil
+        if part.tree != nil || request.states != nil || request.recorder != nil || endsInTaps {
+            return 0..<part.rowCount
+        }
+        // Streamed weights are read and verified in the order of their use: somebody has to use them.
+        if request.logitRows.isEmpty, weights.stream != nil { return part.rowCount - 1..<part.rowCount }
+        return request.logitRows
+    }
+
     /// Lets cancelled requests go, and the observer do what it does between layers.
     private func betweenLayers(
         _ requests: [PassRequest], _ batch: inout PassBatch, observer: (any PassObserver)?
@@ -95,12 +113,16 @@ struct Transformer {
         batch.remove {
             gone.contains($0.request)
         } move: { rows, first in
-            let source = unsafe workspace.residual + rows.lowerBound &* hiddenSize
-            unsafe (workspace.residual + first &* hiddenSize).update(
-                from: source, count: rows.count &* hiddenSize)
+            unsafe move(rows, to: first, in: workspace.residual, stride: hiddenSize)
         }
         observer?.didDrop(gone)
         if batch.parts.isEmpty { throw .cancelled }
+    }
+
+    /// Moves rows of activations to where the first of them is to be.
+    func move(_ rows: Range<Int>, to first: Int, in base: UnsafeMutablePointer<Float>, stride: Int) {
+        unsafe (base + first &* stride).update(
+            from: base + rows.lowerBound &* stride, count: rows.count &* stride)
     }
 
     /// The due taps of one depth, one request's rows behind the other's.
