@@ -84,7 +84,7 @@ package struct DraftPolicy: Sendable {
     private static let priceSteps = 4
     private static let priceTolerance = 0.005
     private static let usualSlope = -2.0
-    /// Share of all tokens that trials may cost.
+    /// Share of all tokens that trials may cost, unless the longest pause makes it more.
     private static let trialShare = 0.02
     /// Drafts of a trial pass.
     private static let trialLength = 2

@@ -56,8 +56,7 @@ extension Transformer {
             let rows = request.logitRows
             let input = unsafe normed(
                 workspace.residual + first.row(ofRequestRow: rows.lowerBound) &* hiddenSize,
-                stride: hiddenSize,
-                rows: rows.count, by: weights.norm)
+                stride: hiddenSize, rows: rows.count, by: weights.norm)
             unsafe multiplier.multiply(
                 input.base, stride: input.stride, rows: rows.count,
                 by: [

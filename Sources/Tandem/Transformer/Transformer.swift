@@ -25,6 +25,8 @@ struct Transformer {
     /// hold those of the rows of `logitRows`, and its taps the residual streams. A token outside the vocabulary enters
     /// as a zero vector: a secondary with fewer tokens than its primary may meet one.
     ///
+    /// Rows of which nobody wants more leave the batch once the last layer has their keys and values.
+    ///
     /// A request that is cancelled leaves the batch before the next layer; nothing of it is written from then on.
     /// - Throws: ``TandemError/cancelled`` when no request is left, ``TandemError/format(_:)`` when streamed weights cannot
     ///   be read; the caches then hold nothing new that counts.
@@ -40,11 +42,7 @@ struct Transformer {
             try betweenLayers(requests, &batch, observer: observer)
             try stream?.check()
             copyTaps(depth: index, requests, batch)
-            if index == weights.layers.count - 1 {
-                attention(layer, index: index, &batch) { rowsAsked(of: $0, requests) }
-            } else {
-                attention(layer, index: index, &batch) { 0..<$0.rowCount }
-            }
+            attention(layer, index: index, &batch) { rowsAsked(of: $0, layer: index, requests) }
             guard batch.rowCount > 0 else { break }
             feedForward(layer, rows: batch.rowCount)
         }
@@ -83,9 +81,10 @@ struct Transformer {
         }
     }
 
-    /// Rows of a part, counted from its first, of which anybody wants what comes out of the last layer; the others have done
-    /// their duty with their keys and values.
-    private func rowsAsked(of part: PassBatch.Part, _ requests: [PassRequest]) -> Range<Int> {
+    /// Rows of a part, counted from its first, of which anybody wants what comes out of a layer: of the last one not all, since
+    /// nothing but their keys and values is read of the others.
+    private func rowsAsked(of part: PassBatch.Part, layer: Int, _ requests: [PassRequest]) -> Range<Int> {
+        guard layer == weights.layers.count - 1 else { return 0..<part.rowCount }
         let request = requests[part.request]
         let endsInTaps = unsafe request.taps?.rows(atDepth: weights.layers.count) != nil
         if part.tree != nil || request.states != nil || request.recorder != nil || endsInTaps {

@@ -95,21 +95,28 @@ import Testing
         let mapped = try TandemModel.load(from: fixture.path, options: fixture.options(.mapped))
         let streamed = try fixture.load(share: 0.3, threads: 2, sliceLength: 32768)
         #expect(streamed.memoryPlan.residency == .streamed)
-        // The prompt takes two passes; of the first one nobody wants logits.
-        let session = try streamed.makeSession(options: SessionOptions(batchSize: 2))
-        for mode in mapped.availableModes {
-            let parameters = try GenerateParameters(maxTokens: 16, mode: mode, draftMax: 3)
-            let expected = try mapped.makeSession().generate(tokens: prompt, parameters: parameters)
-            let actual = try session.generate(tokens: prompt, parameters: parameters)
-            #expect(actual.tokens == expected.tokens, "\(mode)")
-            // A secondary alone streams nothing, but reading ahead for the pass before may go on: about a ring, in whole
-            // blocks of the storage.
-            let streamedBytes = actual.streaming.bytesStreamed
-            let ringBytes = streamed.memoryPlan.ringBytes
-            #expect(
-                mode == .secondary ? streamedBytes < 2 * ringBytes : streamedBytes > 0,
-                "\(mode): \(streamedBytes) bytes, ring of \(ringBytes)")
-            #expect(expected.streaming.bytesStreamed == 0)
+        // With few rows a pass the prompt takes several, and nobody wants logits of the first ones.
+        for options in [SessionOptions.default, try SessionOptions(batchSize: 2, maxDraft: 3, maxTree: 3)] {
+            for mode in mapped.availableModes {
+                let session = try streamed.makeSession(options: options)
+                let parameters = try GenerateParameters(maxTokens: 16, mode: mode, draftMax: 3)
+                let expected = try mapped.makeSession().generate(tokens: prompt, parameters: parameters)
+                let before = streamed.statistics.primaryPasses
+                let actual = try session.generate(tokens: prompt, parameters: parameters)
+                #expect(actual.tokens == expected.tokens, "\(mode)")
+                if options.batchSize != nil, mode == .primary {
+                    let passes = streamed.statistics.primaryPasses - before
+                    #expect(passes == actual.speculative.primaryPasses + prompt.count / 4)
+                }
+                // A secondary alone streams nothing, but reading ahead for the pass before may go on: about a ring, in
+                // whole blocks of the storage.
+                let streamedBytes = actual.streaming.bytesStreamed
+                let ringBytes = streamed.memoryPlan.ringBytes
+                #expect(
+                    mode == .secondary ? streamedBytes < 2 * ringBytes : streamedBytes > 0,
+                    "\(mode): \(streamedBytes) bytes, ring of \(ringBytes)")
+                #expect(expected.streaming.bytesStreamed == 0)
+            }
         }
     }
 
