@@ -27,34 +27,42 @@ TK_INLINE tk_v tk_rows_kv(const void *base, size_t index, const int half_floats)
     return tk_v_load((const float *)base + index);
 }
 
+// Adds the products of 16 elements, from `c`, of T keys and of H queries.
+TK_INLINE void tk_rows_score_step(const tk_attention *a, const size_t *at, size_t c, const tk_v *qv, tk_v *acc,
+                                  const int H, const int T, const int half_floats) {
+    TK_UNROLL
+    for (int t = 0; t < T; t++) {
+        const tk_v kv = tk_rows_kv(a->k, at[t] + c, half_floats);
+        TK_UNROLL
+        for (int h = 0; h < H; h++) acc[h * T + t] = tk_v_fma(qv[h], kv, acc[h * T + t]);
+    }
+}
+
 // Scores of H pairs, several positions at a time, so that one load of a key serves all of them.
 TK_INLINE void tk_rows_scores(const tk_attention *a, const tk_rows_pairs *g, const int H,
                               const int half_floats) {
     const int T = TK_V_SCORES / H, element = half_floats ? 2 : 4;
-    const size_t origin = tk_attention_origin(a), count = g->count[H - 1];
+    const size_t origin = tk_attention_origin(a), count = g->count[H - 1], whole = a->hd / 16 * 16;
     for (size_t t0 = g->start[0] / (size_t)T * (size_t)T; t0 < count; t0 += (size_t)T) {
         size_t at[TK_V_SCORES];
         // Past the end the last key is read again; those scores are never used.
         TK_UNROLL
         for (int t = 0; t < T; t++) {
             at[t] = (origin + tk_min(t0 + (size_t)t, count - 1)) * a->stride;
+            for (size_t c = 0; c < a->stride; c += 32) tk_rows_prefetch(a->k, (at[t] + c) * (size_t)element, element / 2);
         }
-        tk_v acc[TK_V_SCORES];
+        tk_v acc[TK_V_SCORES], qv[TK_V_HEADS];
         TK_UNROLL
         for (int i = 0; i < TK_V_SCORES; i++) acc[i] = tk_v_set1(0.0f);
-        for (size_t c = 0; c < a->stride; c += 16) {
-            tk_v qv[TK_V_HEADS];
+        for (size_t c = 0; c < whole; c += 16) {
             TK_UNROLL
-            for (int h = 0; h < H; h++) {
-                qv[h] = c < a->hd ? tk_v_load_some(g->q[h] + c, a->hd - c) : tk_v_set1(0.0f);
-            }
+            for (int h = 0; h < H; h++) qv[h] = tk_v_load(g->q[h] + c);
+            tk_rows_score_step(a, at, c, qv, acc, H, T, half_floats);
+        }
+        if (whole < a->hd) {
             TK_UNROLL
-            for (int t = 0; t < T; t++) {
-                const tk_v kv = tk_rows_kv(a->k, at[t] + c, half_floats);
-                if (c % 32 == 0) tk_rows_prefetch(a->k, (at[t] + c) * (size_t)element, element / 2);
-                TK_UNROLL
-                for (int h = 0; h < H; h++) acc[h * T + t] = tk_v_fma(qv[h], kv, acc[h * T + t]);
-            }
+            for (int h = 0; h < H; h++) qv[h] = tk_v_load_n(g->q[h] + whole, a->hd - whole);
+            tk_rows_score_step(a, at, whole, qv, acc, H, T, half_floats);
         }
         float s[TK_V_SCORES];
         tk_v_trees(acc, a->scale, s);

@@ -192,19 +192,37 @@ TK_INLINE void tk_v_trees(const tk_v v[4], float scale, float *out) {
 // A sum that the compiler may not reorder: it would keep more values than there are registers.
 #define TK_IN_ORDER(sum) __asm__("" : "+x"(sum))
 
-// 16 k of one panel, int8.
+// q with the signs of 32 weights in memory. As an operand of the instruction these cost no load of their own, and
+// loads take turns with sums here; the compiler would load them once for all rows.
+TK_INLINE __m256i tk_avx2_signed(__m256i q, const uint8_t *w) {
+    __m256i out;
+    __asm__("vpsignb %2, %1, %0" : "=x"(out) : "x"(q), "m"(*(const __m256i_u *)w));
+    TK_IN_ORDER(out);
+    return out;
+}
+
+// 16 k of one panel, int8. The two registers of a row take every step one after the other, so that none waits for
+// the step before. Both together 1.03-1.06 times as fast on Zen 3, for 1 to 5 rows.
 TK_INLINE void tk_avx2_part_i8(const uint8_t *w, const int8_t *q, size_t ldq, const int R, __m256i dot[]) {
+    const __m256i ones = _mm256_set1_epi16(1);
     TK_UNROLL
     for (int j = 0; j < 4; j++) {
-        const __m256i w0 = _mm256_loadu_si256((const __m256i *)(w + j * 64));
-        const __m256i w1 = _mm256_loadu_si256((const __m256i *)(w + j * 64 + 32));
-        const __m256i m0 = _mm256_abs_epi8(w0), m1 = _mm256_abs_epi8(w1);
-        _mm_prefetch((const char *)w + j * 64 + TK_PREFETCH_BYTES, _MM_HINT_T0);
+        const uint8_t *line = w + j * 64;
+        const __m256i m0 = _mm256_abs_epi8(_mm256_loadu_si256((const __m256i *)line));
+        const __m256i m1 = _mm256_abs_epi8(_mm256_loadu_si256((const __m256i *)(line + 32)));
+        _mm_prefetch((const char *)line + TK_PREFETCH_BYTES, _MM_HINT_T0);
         TK_UNROLL
         for (int r = 0; r < R; r++) {
             const __m256i qv = _mm256_set1_epi32(tk_load32(q + (size_t)r * ldq + j * 4));
-            dot[2 * r] = tk_avx2_dot_i8(dot[2 * r], w0, m0, qv);
-            dot[2 * r + 1] = tk_avx2_dot_i8(dot[2 * r + 1], w1, m1, qv);
+            __m256i x = tk_avx2_signed(qv, line), y = tk_avx2_signed(qv, line + 32);
+            x = _mm256_maddubs_epi16(m0, x), y = _mm256_maddubs_epi16(m1, y);
+            TK_IN_ORDER(x);
+            TK_IN_ORDER(y);
+            x = _mm256_madd_epi16(x, ones), y = _mm256_madd_epi16(y, ones);
+            TK_IN_ORDER(x);
+            TK_IN_ORDER(y);
+            dot[2 * r] = _mm256_add_epi32(dot[2 * r], x);
+            dot[2 * r + 1] = _mm256_add_epi32(dot[2 * r + 1], y);
             TK_IN_ORDER(dot[2 * r]);
             TK_IN_ORDER(dot[2 * r + 1]);
         }
