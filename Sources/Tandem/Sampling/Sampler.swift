@@ -14,6 +14,8 @@ package struct Sampler {
     package let parameters: SamplingParameters
     let kernels: tk_kernels
     var scratch: [Float] = []
+    /// How often penalties count each token; 0 between two distributions.
+    private var occurrences: [Int32] = []
     private var candidates: [Candidate] = []
     /// The mask that the last distribution under a grammar needed.
     var appliedMask: TokenMask?
@@ -47,9 +49,7 @@ package struct Sampler {
         if mask == nil && parameters.isGreedy && !parameters.hasPenalties {
             return .point(TokenID(unsafe kernels.argmax(logits, vocabularySize)))
         }
-        scratch.removeAll(keepingCapacity: true)
-        unsafe scratch.append(contentsOf: UnsafeBufferPointer(start: logits, count: vocabularySize))
-        for index in scratch.indices where scratch[index].isNaN { scratch[index] = -.infinity }
+        unsafe copy(logits, count: vocabularySize)
         if let mask {
             mask.apply(to: &scratch)
             if !scratch.contains(where: { $0 > -.infinity }) {
@@ -67,14 +67,30 @@ package struct Sampler {
         return filtered()
     }
 
+    /// Copies logits into `scratch`, what is no number as impossible.
+    private mutating func copy(_ logits: UnsafePointer<Float>, count: Int) {
+        if scratch.count != count { scratch = [Float](repeating: 0, count: count) }
+        unsafe scratch.withUnsafeMutableBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return }
+            for index in 0..<count {
+                let logit = unsafe logits[index]
+                unsafe base[index] = logit == logit ? logit : -.infinity
+            }
+        }
+    }
+
     mutating func applyPenalties(_ history: [TokenID]) {
         guard parameters.hasPenalties else { return }
         let window = parameters.repeatLastN < 0 ? history.count : min(parameters.repeatLastN, history.count)
-        var counts: [TokenID: Int] = [:]
-        for token in history.suffix(window) where Int(token) < scratch.count && token >= 0 {
-            counts[token, default: 0] += 1
+        let recent = history[(history.count - window)...]
+        if occurrences.count < scratch.count { occurrences = [Int32](repeating: 0, count: scratch.count) }
+        for token in recent where Int(token) < scratch.count && token >= 0 {
+            occurrences[Int(token)] += 1
         }
-        for (token, count) in counts {
+        for token in recent where Int(token) < scratch.count && token >= 0 {
+            let count = occurrences[Int(token)]
+            guard count > 0 else { continue }
+            occurrences[Int(token)] = 0
             var logit = scratch[Int(token)]
             logit = logit <= 0 ? logit * parameters.repeatPenalty : logit / parameters.repeatPenalty
             logit -= Float(count) * parameters.frequencyPenalty + parameters.presencePenalty
