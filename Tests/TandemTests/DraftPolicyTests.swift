@@ -9,12 +9,20 @@ private struct Scene {
     var base = 1.0
     var marginal = 0.1
     var draft = 0.15
+    /// Of a pass over 1, 2, … rows instead, where they are no line; those beyond cost as much as the last four did.
+    var rows: [Double] = []
     /// Probability that a draft is kept: drawn anew for every draft between these.
     var acceptance = 0.6...0.8
     var generator = SeededGenerator(seed: 7)
 
     mutating func chance() -> Double {
         acceptance.lowerBound + (acceptance.upperBound - acceptance.lowerBound) * generator.uniform()
+    }
+
+    func time(of count: Int) -> Double {
+        guard let last = rows.last else { return base + marginal * Double(count - 1) }
+        let more = (last - rows[max(0, rows.count - 5)]) / 4
+        return base * (count <= rows.count ? rows[count - 1] : last + more * Double(count - rows.count))
     }
 
     /// Runs passes for at least `tokens` tokens; returns tokens per second.
@@ -32,7 +40,7 @@ private struct Scene {
                 chances.append(chance)
             }
             let accepted = chances.firstIndex { generator.uniform() > $0 } ?? chances.count
-            let seconds = base + marginal * Double(chances.count)
+            let seconds = self.time(of: chances.count + 1)
             time += seconds
             made += accepted + 1
             policy.record(
@@ -51,7 +59,7 @@ private struct Scene {
         for length in 1...longest {
             survival *= chance
             tokens += survival
-            best = max(best, tokens / (base + (marginal + draft) * Double(length)))
+            best = max(best, tokens / (time(of: length + 1) + draft * Double(length)))
         }
         return best
     }
@@ -97,17 +105,35 @@ private struct Scene {
     /// little before it is confirmed.
     @Test(
         "Short texts lose little where rows are dear",
-        arguments: [("scalar", 1.0, 0.96), ("scalar", 0.9, 0.95), ("avx2", 0.6, 0.88)])
+        arguments: [("scalar", 1.0, 0.96), ("scalar", 0.9, 0.95), ("avx2", 0.6, 0.95)])
     func dearRows(instructionSet: String, marginal: Double, bar: Double) {
         var scene = Scene(marginal: marginal, draft: 0.2, acceptance: 0.6...1)
         let costs = PassCosts(
-            primaryBytes: 10_000_000, secondaryBytes: 2_000_000,
-            row: .expected(instructionSet: instructionSet))
+            primaryBytes: 10_000_000, secondaryBytes: 2_000_000, instructionSet: instructionSet)
         let rates = (0..<100).map { _ in
             var policy = DraftPolicy(limits: 0...16, costs: costs)
             return scene.run(&policy, tokens: 128)
         }
         #expect(rates.reduce(0, +) / 100 >= bar * scene.best(16))
+    }
+
+    /// Kernels with blocks of four rows, on a machine that is busy with other things: what `tandem bench --verify` printed on Zen 3.
+    @Test(
+        "Short texts gain where the cost of rows is no line",
+        arguments: [
+            (11_000_000, [1, 1.57, 2.05, 2.68, 3.45, 3.9, 4.3, 4.75, 5.3, 5.8, 6.3, 6.75], 0.94),
+            (1_000_000_000, [1, 1.02, 1.05, 1.1, 1.4, 1.65, 1.85, 2.1, 2.4, 2.6, 2.8, 3], 0.93),
+        ])
+    func rowsInBlocks(bytes: Int, rows: [Double], bar: Double) {
+        var scene = Scene(draft: 0.15, acceptance: 0.75...1)
+        scene.rows = rows
+        let costs = PassCosts(
+            primaryBytes: bytes, secondaryBytes: bytes / 7, instructionSet: "avx2")
+        let rates = (0..<100).map { _ in
+            var policy = DraftPolicy(limits: 0...15, costs: costs)
+            return scene.run(&policy, tokens: 128)
+        }
+        #expect(rates.reduce(0, +) / 100 >= bar * scene.best(15))
     }
 
     @Test("Hopeless drafts cost next to nothing, and drafting comes back when they improve")
@@ -182,11 +208,32 @@ private struct Scene {
         }
         #expect(abs(costs.base - 2) < 0.05)
         #expect(abs(costs.marginal - 0.3) < 0.03)
-        #expect(abs(costs.draft - 0.25) < 1e-9)
+        #expect(abs(costs.draft - 0.25) < 1e-3)
         costs.recordPass(PassMeasure(rows: 1, seconds: 500))
         costs.recordDraft(seconds: 500)
         #expect(costs.base < 3)
         #expect(costs.draft < 0.35)
+    }
+
+    /// Every pass up to half slower than it should be, at random.
+    @Test("Costs: rows that are free while weights are read, and blocks of rows")
+    func shapesOfCosts() {
+        let work = (1...16).map { (rows: Int) -> Double in 0.3 * Double((rows + 3) / 4) + 0.7 * Double(rows) }
+        let blocks = work.map { 1 + 0.6 * ($0 - 1) }
+        let hinge = work.map { max(1, 0.28 * $0) }
+        for (bytes, truth) in [(11_000_000, blocks), (1_000_000_000, hinge)] {
+            var generator = SeededGenerator(seed: 5)
+            var costs = PassCosts(primaryBytes: bytes, instructionSet: "avx2")
+            for _ in 0..<200 {
+                let rows = 1 + Int(generator.uniform() * 8)
+                let seconds = 0.01 * truth[rows - 1] * (1 + 0.5 * generator.uniform())
+                costs.recordPass(PassMeasure(rows: rows, seconds: seconds))
+            }
+            for rows in 1..<8 {
+                let row = truth[rows] - truth[rows - 1]
+                #expect(abs(costs.row(after: rows) / costs.base - row) < 0.08, "\(bytes) bytes, \(rows) rows")
+            }
+        }
     }
 
     @Test("Costs: what a stall made dear is cheap again with the first undisturbed pass")

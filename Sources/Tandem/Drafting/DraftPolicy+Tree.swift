@@ -25,8 +25,10 @@ extension DraftPolicy {
 
     /// Whether a pass should have a tree, not a chain.
     package func growsTree(_ pass: Pass) -> Bool {
-        pass.nodes > 0 && pass.most > 0 && !isFixed && costs.draft <= costs.base * Self.dearestDraft
-            && costs.marginal <= costs.base * Self.dearestRow
+        guard pass.nodes > 0, pass.most > 0, !isFixed, costs.isKnown else { return false }
+        let rows = costs.pass(rows: pass.nodes + 1) - costs.base
+        return costs.draft <= costs.base * Self.dearestDraft
+            && rows <= costs.base * Self.dearestRow * Double(pass.nodes)
     }
 
     /// The nodes of `pool` that the secondary should run over in its next step; none where no step is worth it.
@@ -65,8 +67,8 @@ extension DraftPolicy {
     /// Solves the rules of steps anew.
     mutating func solveTree() {
         let row = max(rate * costs.marginal, shadow * Self.shadowShare)
-        treeRule.solve(chances: chances.spectrum, step: rate * costs.draft, row: row)
-        sideRule.solve(chances: chances.spectrum, step: rate * costs.draftMarginal, row: row)
+        treeRule.solve(chances: chances.spectrum, step: rate * costs.draft, rows: [row], goesOn: true)
+        sideRule.solve(chances: chances.spectrum, step: rate * costs.draftMarginal, rows: [row], goesOn: true)
         chances.fade()
     }
 }

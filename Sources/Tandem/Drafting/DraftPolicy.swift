@@ -41,6 +41,10 @@ package struct DraftPolicy: Sendable {
     private var rule = StoppingRule()
     /// Tokens that the time of a pass over one row is worth, where passes are chains.
     private var price = expectedGain
+    /// What the row of the draft after 0, 1, … others takes, over a pass over one row.
+    private var rows: [Double] = []
+    /// What a pass with its drafts takes, over a pass over one row: how fast its gain falls with the price.
+    private var passTime = 2.0
     /// Of trees: what chances their tokens have, when steps of the secondary are worth it, for the most probable node and for
     /// those beside it, and what the last node of a full tree survives.
     package var chances: TreeChances
@@ -76,14 +80,14 @@ package struct DraftPolicy: Sendable {
     /// passes' time that counts for.
     private static let expectedGain = 1.3
     private static let expectedGainWeight = 4.0
+    /// Rows whose costs the stopping rule tells apart.
+    private static let tellingRows = 16
     /// What the counts of bins keep of their weight from one solution to the next.
     private static let fading = 0.9
     private static let longestPause = 64
-    /// Trials in the search of a price, the share of it that it may be wrong by, and how what a pass gains over its price
-    /// falls with the price where that is not known yet.
+    /// Trials in the search of a price, and the share of it that it may be wrong by.
     private static let priceSteps = 4
     private static let priceTolerance = 0.005
-    private static let usualSlope = -2.0
     /// Share of all tokens that trials may cost, unless the longest pause makes it more.
     private static let trialShare = 0.02
     /// Drafts of a trial pass.
@@ -151,9 +155,12 @@ package struct DraftPolicy: Sendable {
         if least == 0, isTrial {
             least = min(Self.trialLength, most)
         }
-        if rowsToSolve <= 0, !isFixed {
-            solve()
-            if nodeLimit > 0 { solveTree() }
+        if rowsToSolve <= 0 {
+            measureRows()
+            if !isFixed {
+                solve()
+                if nodeLimit > 0 { solveTree() }
+            }
             rowsToSolve = rowsBetweenSolutions
             rowsBetweenSolutions = min(2 * rowsBetweenSolutions, Self.solvingInterval)
             for bin in seen.indices { seen[bin] *= Self.fading }
@@ -171,14 +178,14 @@ package struct DraftPolicy: Sendable {
     package func wantsStep(_ pass: Pass) -> Bool {
         guard pass.count < pass.most else { return false }
         guard pass.count >= pass.least else { return true }
-        return rule.value(survival: pass.survival * depthFactor(pass.count)) > 0
+        return rule.value(survival: pass.survival * depthFactor(pass.count), drafts: pass.count) > 0
     }
 
     /// Finds the price of a pass's time, in tokens, and solves the rule with it: the rate that the best way to draft attains by
     /// the chances and costs known now. A lower price, as that of the passes so far, makes drafts that are worth less than
     /// their time; with a higher one no pass would gain what it costs.
     ///
-    /// What a pass gains over its price falls with the price by at least as much as that rises, so every trial brackets the
+    /// What a pass gains over its price falls with the price by the time that the pass takes, so every trial brackets the
     /// price sought; secants find it from the one before in a few steps.
     private mutating func solve() {
         var least = 1.0
@@ -194,9 +201,9 @@ package struct DraftPolicy: Sendable {
             } else {
                 (least, most) = (max(least, price + excess), price)
             }
-            let slope = before.map { (excess - $0.excess) / (price - $0.price) } ?? Self.usualSlope
+            if let before { passTime = max(1, (before.excess - excess) / (price - before.price)) }
             before = (price, excess)
-            next = min(max(price - excess / min(slope, -1), least), most)
+            next = min(max(price + excess / passTime, least), most)
             guard next != price else { return }
         }
         solve(price: next)
@@ -207,11 +214,19 @@ package struct DraftPolicy: Sendable {
         self.price = price
         rule.solve(
             chances: zip(byConfidence, seen).map { (chance: $0.share, share: $1 / total) },
-            step: price * costs.draft / costs.base, row: rowPrice)
+            step: price * costs.draft / costs.base, rows: rows.map { price * $0 },
+            goesOn: limits.upperBound > Self.tellingRows)
     }
 
-    /// Tokens that one more row of the primary is worth, where passes are chains.
-    private var rowPrice: Double { price * costs.marginal / costs.base }
+    private mutating func measureRows() {
+        let base = costs.base
+        rows = (0..<min(limits.upperBound, Self.tellingRows)).map { costs.row(after: $0 + 1) / base }
+    }
+
+    /// Tokens that the row of one more draft of the primary is worth after `drafts`, where passes are chains.
+    private func rowPrice(after drafts: Int) -> Double {
+        rows.isEmpty ? 0 : price * rows[min(drafts, rows.count - 1)]
+    }
 
     private func depthFactor(_ depth: Int) -> Double {
         let index = min(depth, Self.depthClasses - 1)
@@ -227,7 +242,8 @@ package struct DraftPolicy: Sendable {
         let survival = pass.survival * min(promised * depthFactor(pass.count), 0.999)
         guard
             pass.count < pass.least
-                || survival - rowPrice + rule.value(survival: survival) > 0
+                || survival - rowPrice(after: pass.count)
+                    + rule.value(survival: survival, drafts: pass.count + 1) > 0
         else { return false }
         pass.drafts.append((bin: bin, promised: promised))
         pass.survival = survival
@@ -243,16 +259,15 @@ package struct DraftPolicy: Sendable {
         let chance = estimate.share
         var survival = 1.0
         var gain = 0.0
+        var best = 0.0
         var length = 0
-        let most = min(pass.most, proposal.tokens.count)
-        while length < most {
+        for drafts in 0..<min(pass.most, proposal.tokens.count) {
             survival *= chance
-            let value = survival - rowPrice
-            guard value > 0 else { break }
-            gain += value
-            length += 1
+            gain += survival - rowPrice(after: drafts)
+            // Rows that fill what the kernels do at once cost less than those before them.
+            if gain > best { (best, length) = (gain, drafts + 1) }
         }
-        return gain > (canDraft ? rule.value(survival: 1) : 0) ? length : 0
+        return best > (canDraft ? rule.value(survival: 1) : 0) ? length : 0
     }
 
     /// How likely looked-up tokens are that the secondary does not think the best, by length of the match.

@@ -49,6 +49,14 @@ final class PassEngine: @unchecked Sendable {
         plannedContext = Atomic(memory.isPlanned ? plan.contextSize : 0)
     }
 
+    /// How the time of passes is expected to grow with their rows.
+    func shapes(_ role: ModelRole) -> PassShapes {
+        let plan = memory.plan
+        return .usual(
+            instructionSet: kernels.name,
+            bytes: role == .primary ? plan.primaryBytes : plan.secondaryBytes)
+    }
+
     // MARK: - Sessions
 
     /// Counts a session whose passes have at most `rows` rows.

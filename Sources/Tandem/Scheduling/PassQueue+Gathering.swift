@@ -17,10 +17,11 @@ extension PassQueue {
     /// Rows of a prompt that join a pass before its costs are known, and at least.
     private static let unknownPromptRows = 16
     private static let fewestPromptRows = 4
+    private static let mostPromptRows = 4096
 
     /// Seconds of a usual pass of the primary for everybody; 0 before the first one.
     private var usualPass: Double {
-        primaryCosts.isKnown ? primaryCosts.pass(rows: max(1, running.count)) : 0
+        primaryTimes.isKnown ? primaryTimes.seconds(rows: max(1, running.count)) : 0
     }
 
     /// How long others wait for a generation after its last pass.
@@ -109,10 +110,11 @@ extension PassQueue {
     private func promptBudget(_ role: ModelRole) -> Int? {
         let decoding = running.count { !$0.isPrompting }
         guard decoding > 0 else { return nil }
-        let costs = costs(role)
-        guard costs.isKnown, costs.marginal > 0 else { return Self.unknownPromptRows }
-        let rows = costs.pass(rows: decoding) / costs.marginal
-        return max(Self.fewestPromptRows, Int(min(rows, 4096)))
+        let times = times(role)
+        guard times.isKnown else { return Self.unknownPromptRows }
+        let most = times.rows(
+            within: 2 * times.seconds(rows: decoding), limit: decoding + Self.mostPromptRows)
+        return max(Self.fewestPromptRows, most - decoding)
     }
 
     /// Rows of a prompt that the member's next request should have.

@@ -35,8 +35,8 @@ extension PassQueue {
     }
 
     private func marginal(_ role: ModelRole) -> Double? {
-        let costs = costs(role)
-        return costs.isKnown ? costs.marginal : nil
+        let times = times(role)
+        return times.isKnown ? times.marginal : nil
     }
 
     /// Hands a request to the pass thread. Called with the lock held, which is given back.

@@ -47,8 +47,8 @@ final class PassQueue: @unchecked Sendable {
     private let acceptedTokens = Atomic<Int>(0)
     var lastActivity = monotonicSeconds()
     /// Seconds of passes by their rows, as learnt from the passes.
-    var primaryCosts = PassCosts()
-    var secondaryCosts = PassCosts()
+    var primaryTimes: PassTimes
+    var secondaryTimes: PassTimes
     /// When the last combined pass ended.
     var previousEnd = 0.0
     /// Passes since one had a place for background generations that asked for it.
@@ -57,6 +57,8 @@ final class PassQueue: @unchecked Sendable {
     init(engine: PassEngine, options: SchedulingOptions) {
         self.engine = engine
         self.options = options
+        primaryTimes = PassTimes(engine.shapes(.primary))
+        secondaryTimes = PassTimes(engine.shapes(.secondary))
     }
 
     // MARK: - Sessions
@@ -92,18 +94,18 @@ final class PassQueue: @unchecked Sendable {
         }
     }
 
-    /// Adds a finished pass to the totals and to what is known of costs. With the lock held.
+    /// Adds a finished pass to the totals and to what is known of their times. With the lock held.
     func note(_ role: ModelRole, rows: Int, seconds: Double) {
         totals.passSeconds += seconds
         if role == .primary {
             totals.primaryPasses += 1
             totals.primaryRows += rows
-            primaryCosts.recordPass(PassMeasure(rows: rows, seconds: seconds))
+            primaryTimes.record(rows: rows, seconds: seconds)
         } else {
             totals.secondaryPasses += 1
-            if rows > 0 { secondaryCosts.recordPass(PassMeasure(rows: rows, seconds: seconds)) }
+            if rows > 0 { secondaryTimes.record(rows: rows, seconds: seconds) }
         }
     }
 
-    func costs(_ role: ModelRole) -> PassCosts { role == .primary ? primaryCosts : secondaryCosts }
+    func times(_ role: ModelRole) -> PassTimes { role == .primary ? primaryTimes : secondaryTimes }
 }

@@ -238,7 +238,7 @@ public final class Session: Sendable {
             decoder.fixedCosts
             ?? PassCosts(
                 primaryBytes: plan.primaryBytes, secondaryBytes: plan.secondaryBytes,
-                row: .expected(instructionSet: model.core.kernels.name))
+                instructionSet: model.core.kernels.name)
         var policy = DraftPolicy(
             limits: limits, nodes: nodes, isSampled: !parameters.sampling.isGreedy, costs: costs,
             evidence: evidence)
