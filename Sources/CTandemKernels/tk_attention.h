@@ -42,7 +42,9 @@ TK_INLINE void tk_rows_score_step(const tk_attention *a, const size_t *at, size_
 TK_INLINE void tk_rows_scores(const tk_attention *a, const tk_rows_pairs *g, const int H,
                               const int half_floats) {
     const int T = TK_V_SCORES / H, element = half_floats ? 2 : 4;
-    const size_t origin = tk_attention_origin(a), count = g->count[H - 1], whole = a->hd / 16 * 16;
+    const size_t origin = tk_attention_origin(a), count = g->count[H - 1];
+    // Where loads have masks, those of the last elements need no copy of the loop.
+    const size_t whole = (TK_V_MASKS ? a->hd + 15 : a->hd) / 16 * 16;
     for (size_t t0 = g->start[0] / (size_t)T * (size_t)T; t0 < count; t0 += (size_t)T) {
         size_t at[TK_V_SCORES];
         // Past the end the last key is read again; those scores are never used.
@@ -56,10 +58,12 @@ TK_INLINE void tk_rows_scores(const tk_attention *a, const tk_rows_pairs *g, con
         for (int i = 0; i < TK_V_SCORES; i++) acc[i] = tk_v_set1(0.0f);
         for (size_t c = 0; c < whole; c += 16) {
             TK_UNROLL
-            for (int h = 0; h < H; h++) qv[h] = tk_v_load(g->q[h] + c);
+            for (int h = 0; h < H; h++) {
+                qv[h] = TK_V_MASKS ? tk_v_load_n(g->q[h] + c, a->hd - c) : tk_v_load(g->q[h] + c);
+            }
             tk_rows_score_step(a, at, c, qv, acc, H, T, half_floats);
         }
-        if (whole < a->hd) {
+        if (!TK_V_MASKS && whole < a->hd) {
             TK_UNROLL
             for (int h = 0; h < H; h++) qv[h] = tk_v_load_n(g->q[h] + whole, a->hd - whole);
             tk_rows_score_step(a, at, whole, qv, acc, H, T, half_floats);
@@ -278,6 +282,16 @@ TK_INLINE void tk_rows_values(const tk_attention *a, const tk_rows_pairs *g, con
     for (; column < a->stride; column += 16) tk_rows_values_at(a, g, column, H, 1, type);
 }
 
+// Makes weights of the scores of H pairs. One function for all kinds of attention: each would have a copy of it.
+TK_NOINLINE void tk_rows_weigh(const tk_attention *a, tk_rows_pairs *g, int H) {
+    for (int h = 0; h < H; h++) {
+        float *p = g->scores[h] + g->start[h];
+        const size_t count = g->count[h] - g->start[h];
+        if (a->softcap != 0) tk_rows_softcap(p, a->softcap, count);
+        g->inverse[h] = 1.0f / tk_rows_exp_sum(p, count, tk_rows_max(p, count), 1.0f);
+    }
+}
+
 // The pairs `first` ..< `first + H`, counted row by row.
 TK_INLINE void tk_rows_attend(const tk_attention *a, size_t first, const int H, const int type) {
     const size_t padded = tk_attention_padded(a), skipped = a->begin - tk_attention_origin(a);
@@ -295,12 +309,7 @@ TK_INLINE void tk_rows_attend(const tk_attention *a, size_t first, const int H, 
     } else {
         tk_rows_scores(a, &g, H, type == TK_KV_F16);
     }
-    for (int h = 0; h < H; h++) {
-        float *p = g.scores[h] + g.start[h];
-        const size_t count = g.count[h] - g.start[h];
-        if (a->softcap != 0) tk_rows_softcap(p, a->softcap, count);
-        g.inverse[h] = 1.0f / tk_rows_exp_sum(p, count, tk_rows_max(p, count), 1.0f);
-    }
+    tk_rows_weigh(a, &g, H);
     tk_rows_values(a, &g, H, type);
 }
 

@@ -7,8 +7,10 @@ internal import Glibc
 /// A shape says what a pass over r rows takes over a pass over one. The work of r rows is ψ(r) = o·⌈r / b⌉ + (1 − o)·r, where
 /// the kernels compute blocks of b rows and the part o of a row is done once for a block. Either that is added to what any pass takes,
 /// 1 + m·(ψ(r) − 1), or it goes on while weights are read and costs nothing as long as it is the shorter, max(1, m·ψ(r)).
-struct PassShapes: Sendable {
-    private struct Shape {
+///
+/// Thread safety: immutable.
+package final class PassShapes: Sendable {
+    private struct Shape: Sendable {
         let isAdding: Bool
         let slope: Double
         /// Logarithm of how likely it is.
@@ -77,13 +79,15 @@ struct PassShapes: Sendable {
 
     /// What a pass over `rows` ≥ 1 rows takes over one.
     func ratio(_ shape: Int, rows: Int) -> Double {
-        rows <= Self.usualRows
+        let rows = max(1, rows)
+        return rows <= Self.usualRows
             ? table[(rows - 1) * shapes.count + shape]
             : Self.ratio(shapes[shape], work: Self.work(rows, blockRows, blockShare))
     }
 
     func logarithm(_ shape: Int, rows: Int) -> Double {
-        rows <= Self.usualRows
+        let rows = max(1, rows)
+        return rows <= Self.usualRows
             ? logarithms[(rows - 1) * shapes.count + shape] : log(ratio(shape, rows: rows))
     }
 
@@ -97,7 +101,7 @@ extension PassShapes {
 
     /// What is usual of the kernels of an instruction set, with weights of `bytes`. Measured with `tandem bench --verify` on Zen 5
     /// (VNNI) and Zen 3 (AVX2, scalar); of NEON without dot products it is a guess.
-    static func usual(instructionSet name: String, bytes: Int) -> PassShapes {
+    package static func usual(instructionSet name: String, bytes: Int) -> PassShapes {
         let isCached = bytes <= cachedBytes
         return switch name {
         // Computing takes longer than weights take to arrive.

@@ -11,15 +11,12 @@ internal import Glibc
 /// A pass that took far longer than the shapes allow (the machine was busy with something else) counts as the longest they allow,
 /// and the less the longer it took. Nothing makes a pass faster than it is: one that took far less than they allow shows that those
 /// before were disturbed, and most of these are forgotten.
-struct PassTimes: Sendable {
+///
+/// Thread safety: a value.
+package struct PassTimes: Sendable {
     private let shapes: PassShapes
-    // Of each shape, over passes of which old ones fade: mean of the logarithms, and weighted squares of what differs from it.
-    private var means: [Double]
-    private var squares: [Double]
-    /// What each shape counts for; the sum is 1.
-    private var beliefs: [Double]
-    /// What each shape counts for, times the seconds of a pass over one row by it.
-    private var scales: [Double]
+    /// What is known of each shape.
+    private var states: [State]
     private var passes = 0
     /// Passes since shapes were weighed.
     private var unweighed = 0
@@ -31,6 +28,16 @@ struct PassTimes: Sendable {
     private(set) var weight = 0.0
     /// Rows after the first, on the average of recent passes.
     private(set) var meanRows = 0.0
+
+    private struct State {
+        // Over passes of which old ones fade: mean of log(seconds / shape), and weighted squares of what differs from it.
+        var mean = 0.0
+        var squares = 0.0
+        /// What the shape counts for; the sum is 1.
+        var belief = 0.0
+        /// That, times the seconds of a pass over one row by the shape.
+        var scale = 0.0
+    }
 
     /// What an old pass keeps of its weight with every new one: in what passes take now, and in which shape is true.
     private static let memory = 0.95
@@ -54,35 +61,33 @@ struct PassTimes: Sendable {
     private static let knownDeviation = 0.1
 
     /// - Parameter shapes: what is expected.
-    init(_ shapes: PassShapes) {
+    package init(_ shapes: PassShapes) {
         self.shapes = shapes
-        means = [Double](repeating: 0, count: shapes.count)
-        squares = means
-        beliefs = means
-        scales = means
+        states = [State](repeating: State(), count: shapes.count)
         believe(known: nil)
         scale()
     }
 
-    var isKnown: Bool { weight > 0 }
+    package var isKnown: Bool { weight > 0 }
 
     // In seconds; before a pass was timed, a pass over one row is the unit.
 
     /// A pass over `rows` ≥ 1 rows.
-    func seconds(rows: Int) -> Double {
+    @inline(never)
+    package func seconds(rows: Int) -> Double {
         var seconds = 0.0
-        for shape in scales.indices { seconds += scales[shape] * shapes.ratio(shape, rows: rows) }
+        for shape in states.indices { seconds += states[shape].scale * shapes.ratio(shape, rows: rows) }
         return seconds
     }
 
     /// One more row of passes of usual lengths.
-    var marginal: Double {
+    package var marginal: Double {
         let rows = 1 + Int(meanRows)
         return (seconds(rows: rows + PassShapes.period) - seconds(rows: rows)) / Double(PassShapes.period)
     }
 
     /// The most rows, up to `limit` ≥ 1, that a pass does in so many seconds; 1 where even that takes longer.
-    func rows(within seconds: Double, limit: Int) -> Int {
+    package func rows(within seconds: Double, limit: Int) -> Int {
         var least = 1
         var most = limit
         while least < most {
@@ -94,8 +99,9 @@ struct PassTimes: Sendable {
 
     /// Adds a pass over `rows` ≥ 1 rows.
     /// - Parameter known: seconds that one more row has cost in passes of others too.
-    mutating func record(rows: Int, seconds: Double, known: Double? = nil) {
-        guard seconds > 0 else { return }
+    @inline(never)
+    package mutating func record(rows: Int, seconds: Double, known: Double? = nil) {
+        guard seconds > 0, rows > 0 else { return }
         var time = log(seconds)
         var own = passes == 0 ? Self.firstWeight : 1
         var keep = 1.0
@@ -112,12 +118,12 @@ struct PassTimes: Sendable {
         weight = weight * keep * Self.memory + own
         evidence = evidence * keep * Self.shapeMemory + own
         let share = own / weight
-        for shape in means.indices {
-            let difference = time - shapes.logarithm(shape, rows: rows) - means[shape]
+        let faded = keep * Self.shapeMemory
+        for shape in states.indices {
+            let difference = time - shapes.logarithm(shape, rows: rows) - states[shape].mean
             let step = difference * share
-            means[shape] += step
-            squares[shape] =
-                squares[shape] * keep * Self.shapeMemory + own * difference * (difference - step)
+            states[shape].mean += step
+            states[shape].squares = states[shape].squares * faded + own * difference * (difference - step)
         }
         meanRows += (Double(rows - 1) - meanRows) * share
         passes += 1
@@ -133,8 +139,8 @@ struct PassTimes: Sendable {
     private func usual(rows: Int) -> ClosedRange<Double> {
         var least = Double.infinity
         var most = -Double.infinity
-        for shape in beliefs.indices where beliefs[shape] > Self.leastBelief {
-            let time = means[shape] + shapes.logarithm(shape, rows: rows)
+        for shape in states.indices where states[shape].belief > Self.leastBelief {
+            let time = states[shape].mean + shapes.logarithm(shape, rows: rows)
             least = min(least, time)
             most = max(most, time)
         }
@@ -142,35 +148,36 @@ struct PassTimes: Sendable {
     }
 
     /// Weighs the shapes anew.
+    @inline(never)
     private mutating func believe(known: Double?) {
         unweighed = 0
         let noise = Self.leastDeviation * Self.leastDeviation
         var greatest = -Double.infinity
-        for shape in beliefs.indices {
+        for shape in states.indices {
             var belief = shapes.expected(shape)
-            if evidence > 0 { belief -= evidence / 2 * log(noise + squares[shape] / evidence) }
+            if evidence > 0 { belief -= evidence / 2 * log(noise + states[shape].squares / evidence) }
             if let known {
                 let row = shapes.ratio(shape, rows: 1 + PassShapes.period) - 1
-                let own = exp(means[shape]) * row / Double(PassShapes.period)
+                let own = exp(states[shape].mean) * row / Double(PassShapes.period)
                 let distance = log((own + 1e-12) / (known + 1e-12)) / Self.knownDeviation
                 belief -= distance * distance / (2 * weight)
             }
-            beliefs[shape] = belief
+            states[shape].belief = belief
             greatest = max(greatest, belief)
         }
         var total = 0.0
-        for shape in beliefs.indices {
-            beliefs[shape] = exp(beliefs[shape] - greatest)
-            total += beliefs[shape]
+        for shape in states.indices {
+            states[shape].belief = exp(states[shape].belief - greatest)
+            total += states[shape].belief
         }
-        for shape in beliefs.indices { beliefs[shape] /= total }
+        for shape in states.indices { states[shape].belief /= total }
     }
 
     private mutating func scale() {
         base = 0
-        for shape in scales.indices {
-            scales[shape] = beliefs[shape] * exp(means[shape])
-            base += scales[shape]
+        for shape in states.indices {
+            states[shape].scale = states[shape].belief * exp(states[shape].mean)
+            base += states[shape].scale
         }
     }
 }

@@ -68,6 +68,7 @@ package struct Sampler {
     }
 
     /// Copies logits into `scratch`, what is no number as impossible.
+    @inline(never)
     private mutating func copy(_ logits: UnsafePointer<Float>, count: Int) {
         if scratch.count != count { scratch = [Float](repeating: 0, count: count) }
         unsafe scratch.withUnsafeMutableBufferPointer { buffer in
