@@ -38,20 +38,21 @@ TK_INLINE void tk_rows_score_step(const tk_attention *a, const size_t *at, size_
     }
 }
 
-// Scores of H pairs, several positions at a time, so that one load of a key serves all of them.
-TK_INLINE void tk_rows_scores(const tk_attention *a, const tk_rows_pairs *g, const int H,
-                              const int half_floats) {
+// Scores of H pairs, several positions at a time, so that one load of a key serves all of them; `hd` and `stride` are
+// those of `a`.
+TK_INLINE void tk_rows_scores_of(const tk_attention *a, const tk_rows_pairs *g, const size_t hd, const size_t stride,
+                                 const int H, const int half_floats) {
     const int T = TK_V_SCORES / H, element = half_floats ? 2 : 4;
     const size_t origin = tk_attention_origin(a), count = g->count[H - 1];
     // Where loads have masks, those of the last elements need no copy of the loop.
-    const size_t whole = (TK_V_MASKS ? a->hd + 15 : a->hd) / 16 * 16;
+    const size_t whole = (TK_V_MASKS ? hd + 15 : hd) / 16 * 16;
     for (size_t t0 = g->start[0] / (size_t)T * (size_t)T; t0 < count; t0 += (size_t)T) {
         size_t at[TK_V_SCORES];
         // Past the end the last key is read again; those scores are never used.
         TK_UNROLL
         for (int t = 0; t < T; t++) {
-            at[t] = (origin + tk_min(t0 + (size_t)t, count - 1)) * a->stride;
-            for (size_t c = 0; c < a->stride; c += 32) tk_rows_prefetch(a->k, (at[t] + c) * (size_t)element, element / 2);
+            at[t] = (origin + tk_min(t0 + (size_t)t, count - 1)) * stride;
+            for (size_t c = 0; c < stride; c += 32) tk_rows_prefetch(a->k, (at[t] + c) * (size_t)element, element / 2);
         }
         tk_v acc[TK_V_SCORES], qv[TK_V_HEADS];
         TK_UNROLL
@@ -59,13 +60,13 @@ TK_INLINE void tk_rows_scores(const tk_attention *a, const tk_rows_pairs *g, con
         for (size_t c = 0; c < whole; c += 16) {
             TK_UNROLL
             for (int h = 0; h < H; h++) {
-                qv[h] = TK_V_MASKS ? tk_v_load_n(g->q[h] + c, a->hd - c) : tk_v_load(g->q[h] + c);
+                qv[h] = TK_V_MASKS ? tk_v_load_n(g->q[h] + c, hd - c) : tk_v_load(g->q[h] + c);
             }
             tk_rows_score_step(a, at, c, qv, acc, H, T, half_floats);
         }
-        if (!TK_V_MASKS && whole < a->hd) {
+        if (!TK_V_MASKS && whole < hd) {
             TK_UNROLL
-            for (int h = 0; h < H; h++) qv[h] = tk_v_load_n(g->q[h] + whole, a->hd - whole);
+            for (int h = 0; h < H; h++) qv[h] = tk_v_load_n(g->q[h] + whole, hd - whole);
             tk_rows_score_step(a, at, whole, qv, acc, H, T, half_floats);
         }
         float s[TK_V_SCORES];
@@ -75,14 +76,25 @@ TK_INLINE void tk_rows_scores(const tk_attention *a, const tk_rows_pairs *g, con
     }
 }
 
-// Adds the weighted values of the positions from ..< to for one pair.
-TK_INLINE void tk_rows_values_alone(const tk_attention *a, const float *weights, size_t column, size_t from,
-                                    size_t to, tk_v *acc, const int C, const int half_floats) {
+// The usual sizes of heads may have copies whose loops over elements are gone.
+TK_INLINE void tk_rows_scores(const tk_attention *a, const tk_rows_pairs *g, const int H, const int half_floats) {
+    const size_t hd = TK_V_UNROLLS && half_floats && a->hd == a->stride ? a->hd : 0;
+    if (hd == 64) {
+        tk_rows_scores_of(a, g, 64, 64, H, half_floats);
+    } else if (hd == 128) {
+        tk_rows_scores_of(a, g, 128, 128, H, half_floats);
+    } else {
+        tk_rows_scores_of(a, g, a->hd, a->stride, H, half_floats);
+    }
+}
+
+// Adds the weighted values of the positions from ..< to for one pair: the few that it does not share with the others.
+TK_NOINLINE void tk_rows_values_alone(const tk_attention *a, const float *weights, size_t column, size_t from,
+                                      size_t to, tk_v *acc, int C, int half_floats) {
     const size_t origin = tk_attention_origin(a);
     for (size_t t = from; t < to; t++) {
         const size_t at = (origin + t) * a->stride + column;
         const tk_v weight = tk_v_set1(weights[t]);
-        TK_UNROLL
         for (int c = 0; c < C; c++) {
             acc[c] = tk_v_fma(weight, tk_rows_kv(a->v, at + (size_t)c * 16, half_floats), acc[c]);
         }
@@ -107,16 +119,18 @@ TK_INLINE void tk_rows_values_float(const tk_attention *a, const tk_rows_pairs *
                                     const int C, const int half_floats) {
     const int element = half_floats ? 2 : 4;
     const size_t origin = tk_attention_origin(a);
-    tk_v acc[TK_V_VALUES];
+    // What others add to is in memory; the sums of the loop stay in registers.
+    tk_v sums[TK_V_VALUES], acc[TK_V_VALUES];
     TK_UNROLL
-    for (int i = 0; i < H * C; i++) acc[i] = tk_v_set1(0.0f);
+    for (int i = 0; i < H * C; i++) sums[i] = tk_v_set1(0.0f);
     // With a window, earlier rows see some positions that later ones do not.
     const size_t shared = g->start[H - 1], last = shared > g->count[0] ? shared : g->count[0];
-    TK_UNROLL
-    for (int h = 0; h < H; h++) {
+    for (int h = 0; h < H - 1 && g->start[0] < shared; h++) {
         const size_t to = tk_min(shared, g->count[h]);
-        tk_rows_values_alone(a, g->scores[h], column, g->start[h], to, acc + h * C, C, half_floats);
+        tk_rows_values_alone(a, g->scores[h], column, g->start[h], to, sums + h * C, C, half_floats);
     }
+    TK_UNROLL
+    for (int i = 0; i < H * C; i++) acc[i] = sums[i];
     for (size_t t = shared; t < last; t++) {
         tk_v v[4];
         const size_t at = (origin + t) * a->stride + column;
@@ -130,12 +144,13 @@ TK_INLINE void tk_rows_values_float(const tk_attention *a, const tk_rows_pairs *
             for (int c = 0; c < C; c++) acc[h * C + c] = tk_v_fma(weight, v[c], acc[h * C + c]);
         }
     }
-    // Later rows see some positions more.
     TK_UNROLL
-    for (int h = 1; h < H; h++) {
-        tk_rows_values_alone(a, g->scores[h], column, last, g->count[h], acc + h * C, C, half_floats);
+    for (int i = 0; i < H * C; i++) sums[i] = acc[i];
+    // Later rows see some positions more.
+    for (int h = 1; h < H && g->count[H - 1] > last; h++) {
+        tk_rows_values_alone(a, g->scores[h], column, last, g->count[h], sums + h * C, C, half_floats);
     }
-    tk_rows_store_out(a, g, column, acc, H, C);
+    tk_rows_store_out(a, g, column, sums, H, C);
 }
 
 // ---- i8 ---------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ typedef struct {
 #define TK_V_SCORES 4
 #define TK_V_HEADS 2
 #define TK_V_MASKS 0
+#define TK_V_UNROLLS 1
 #define TK_V_VALUES 4
 #define TK_V_PANELS 1
 

@@ -23,6 +23,7 @@ typedef __m512 tk_v;
 #define TK_V_SCORES 16
 #define TK_V_HEADS 4
 #define TK_V_MASKS 1
+#define TK_V_UNROLLS 0
 #define TK_V_VALUES 16
 #define TK_V_PANELS 4
 

@@ -9,6 +9,8 @@
 //   TK_V_HEADS              heads that share one load of a key or value: 1, 2 or 4
 //   TK_V_VALUES             output vectors to keep in registers at once
 //   TK_V_PANELS             panels of a float product to keep in registers for four rows at once: 1 or 4
+//   TK_V_MASKS              1 where loads of some lanes are as fast as whole ones
+//   TK_V_UNROLLS            1 where scores of f16 keys of 64 and 128 elements have code of their own
 //   tk_v_set1, tk_v_load, tk_v_store, tk_v_load_half, tk_v_store_half (16 f16), tk_v_load_bfloat
 //   tk_v_load_n, tk_v_store_n   the first min(n, 16) lanes, n >= 1; lanes beyond load as 0
 //   tk_v_add, tk_v_sub, tk_v_mul, tk_v_div, tk_v_neg, tk_v_fma(a, b, c) = a * b + c

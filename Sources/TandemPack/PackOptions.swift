@@ -19,8 +19,8 @@ public struct PackOptions: Sendable {
     public var targetStorage: TargetStorage?
     /// Larger shapes to grow the models to, without changing what they compute.
     public var expansion: Expansion?
-    /// The tokens that drafts come from; nil: all.
-    public var draftVocabulary: DraftVocabulary?
+    /// The tokens that drafts come from.
+    public var draftVocabulary = DraftVocabulary.recommended
     /// Threads that quantise; the calling thread only writes.
     public let threadCount: Int
     /// Asked between blocks of rows, on the calling thread; true ends packing with ``PackError/cancelled``.

@@ -109,6 +109,85 @@ struct DraftingPackTests {
         }
     }
 
+    /// A tandem whose checkpoint says how frequent its 40 tokens are, and how many of them to draft.
+    private func writeFrequencies(
+        _ values: [Float] = (0..<40).map { Float($0 % 7) }, size: JSONValue = .integer(4),
+        file: JSONValue = "f.safetensors", type: String = "F32"
+    ) throws {
+        var tandem = TestTandem()
+        tandem.json["draft_vocabulary"] = ["frequencies": file, "size": size]
+        try tandem.write(to: folder, "t")
+        let tensor = TestTensor(name: "token_frequencies", type: type, shape: [values.count], values: values)
+        try folder.write(safetensors([tensor]), to: "t/f.safetensors")
+    }
+
+    @Test func checkpointsRecommendWhatIsDrafted() throws {
+        try writeFrequencies()
+        try folder.write(Array("##########%%%%%%&&&\n$$ %\n".utf8), to: "text.txt")
+        // Of equally frequent tokens the first; 0 ends texts.
+        let cases: [(DraftVocabulary, [Int]?)] = [
+            (.recommended, [0, 6, 13, 20]), (.whole, nil), (try DraftVocabulary(size: 2), [0, 6]),
+            (try DraftVocabulary(size: 4, text: folder["text.txt"]), [0, 3, 5, 6]),
+        ]
+        for (vocabulary, expected) in cases {
+            var options = try PackOptions(weights: .f32, overwrite: true)
+            options.draftVocabulary = vocabulary
+            // A secondary from elsewhere drafts the same tokens: they are the tokenizer's.
+            for secondary in [nil, folder["t/secondary"]] {
+                try pack(folder["t"], secondary: secondary, to: folder["t.tandem"], options: options)
+                let file = try TandemFile(path: folder["t.tandem"])
+                #expect(file.manifest.drafting?.vocabularySize == expected?.count)
+                guard let expected else { continue }
+                #expect(try PackedMatrix.vector(file, TensorName.draftTokens).map { Int($0) } == expected)
+            }
+        }
+        // A single model drafts nothing.
+        try pack(folder["t/primary"], to: folder["m.tandem"])
+        #expect(try TandemFile(path: folder["m.tandem"]).manifest.drafting == nil)
+    }
+
+    @Test func recommendationsMustFit() throws {
+        func error() -> PackError? { packError(folder["t"], to: folder["x"]) }
+        let path = folder["t/f.safetensors"], manifest = folder["t/tandem.json"]
+        for size in [0, 41] {
+            try writeFrequencies(size: .integer(Int64(size)))
+            #expect(
+                error()
+                    == .invalidField(
+                        path: manifest, field: "draft_vocabulary.size",
+                        reason: "is \(size), but must be in 1...40"))
+        }
+        try writeFrequencies(size: "4")
+        #expect(
+            error()
+                == .invalidField(
+                    path: manifest, field: "draft_vocabulary.size", reason: "is not an integer"))
+        try writeFrequencies(file: "../f.safetensors")
+        #expect(
+            error()
+                == .unsafePath(
+                    path: manifest, field: "draft_vocabulary.frequencies", value: "../f.safetensors"))
+        try writeFrequencies([1, 2, 3])
+        #expect(
+            error() == .wrongShape(path: path, tensor: "token_frequencies", found: [3], expected: [40]))
+        var values = [Float](repeating: 1, count: 40)
+        values[7] = -0.5
+        try writeFrequencies(values)
+        #expect(
+            error()
+                == .invalidField(
+                    path: path, field: "token_frequencies[7]",
+                    reason: "is -0.5, but a frequency is not negative"))
+        values[7] = .nan
+        try writeFrequencies(values)
+        guard case .nonFiniteWeight(path, "token_frequencies", _, 7, _)? = error() else {
+            Issue.record("NaN: \(String(describing: error()))")
+            return
+        }
+        try folder.write(safetensors([]), to: "t/f.safetensors")
+        #expect(error() == .missingTensors(path: path, names: ["token_frequencies"]))
+    }
+
     @Test func vocabulariesThatCannotBe() throws {
         try TestTandem().write(to: folder, "t")
         try TestModel().write(to: folder, "m")

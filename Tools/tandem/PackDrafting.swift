@@ -10,7 +10,8 @@ struct DraftingFlags: ParsableArguments {
         help: ArgumentHelp(
             """
             Draft only the N most frequent tokens: the secondary's head is read for these alone, and the text does not \
-            change. Frequency is that in --draft-vocab-text, or the order of the ids.
+            change. Frequency is that in --draft-vocab-text, or in what the checkpoint was trained on, or the order of \
+            the ids. 0: all tokens. (default: as the checkpoint recommends)
             """, valueName: "n"))
     var vocabulary: Int?
 
@@ -21,13 +22,16 @@ struct DraftingFlags: ParsableArguments {
     var text: String?
 
     func validate() throws {
-        if text != nil && vocabulary == nil {
-            throw ValidationError("--draft-vocab-text needs --draft-vocab")
+        if text != nil && vocabulary ?? 0 == 0 {
+            throw ValidationError("--draft-vocab-text needs --draft-vocab with more than 0 tokens")
         }
     }
 
-    /// nil when drafts come from the whole vocabulary.
-    func draftVocabulary() throws -> DraftVocabulary? {
-        try vocabulary.map { try DraftVocabulary(size: $0, text: text) }
+    func draftVocabulary() throws -> DraftVocabulary {
+        switch vocabulary {
+        case nil: .recommended
+        case 0: .whole
+        case let size?: try DraftVocabulary(size: size, text: text)
+        }
     }
 }

@@ -13,12 +13,14 @@ struct PackSource: Sendable {
     let tandem: TandemConfiguration?
     /// The checkpoint's block-length router, when its own secondary is packed.
     let router: RouterSource?
+    /// The checkpoint's: of its tokens, whatever secondary is packed.
+    let frequencies: TokenFrequencies?
     let tokenizer: TokenizerSource
     let provenance: JSONObject
 
     init(
         primary: ModelSource, secondary: ModelSource?, projections: [SourceTensor],
-        tandem: TandemConfiguration?, router: RouterSource? = nil,
+        tandem: TandemConfiguration?, router: RouterSource? = nil, frequencies: TokenFrequencies? = nil,
         tokenizer: TokenizerSource, provenance: JSONObject
     ) {
         self.primary = primary
@@ -26,6 +28,7 @@ struct PackSource: Sendable {
         self.projections = projections
         self.tandem = tandem
         self.router = router
+        self.frequencies = frequencies
         self.tokenizer = tokenizer
         self.provenance = provenance
     }
@@ -89,6 +92,9 @@ struct PackSource: Sendable {
         } else {
             router = nil
         }
+        frequencies = try checkpoint?.draftVocabulary.map { (entry) throws(PackError) in
+            try TokenFrequencies(entry, vocabularySize: primary.configuration.vocabularySize)
+        }
         tokenizer = try primary.tokenizer.load(vocabularySize: primary.configuration.vocabularySize)
         if let secondary {
             let isOwn = secondary.path == checkpoint?.secondary
@@ -99,15 +105,12 @@ struct PackSource: Sendable {
     }
 
     /// What makes drafting cheaper: the checkpoint's router, and tokens that drafts are to come from.
-    func drafting(_ vocabulary: DraftVocabulary?) throws(PackError) -> DraftingSource? {
-        guard let vocabulary else { return DraftingSource(router: router, tokens: nil) }
-        guard let secondary else {
-            throw .invalidOption(
-                name: "the draft vocabulary", value: "\(vocabulary.size)",
-                allowed: "left out: the source has no secondary")
+    func drafting(_ vocabulary: DraftVocabulary) throws(PackError) -> DraftingSource? {
+        let shared = secondary.map {
+            min(primary.configuration.vocabularySize, $0.configuration.vocabularySize)
         }
-        let shared = min(primary.configuration.vocabularySize, secondary.configuration.vocabularySize)
-        return try DraftingSource(router: router, tokens: vocabulary.tokens(tokenizer, shared: shared))
+        return try DraftingSource(
+            router: router, tokens: vocabulary.tokens(tokenizer, shared: shared, known: frequencies))
     }
 
     /// Checks that both tokenizers give every id below both vocabularies' sizes the same text. The rest is padding:

@@ -18,12 +18,21 @@ struct TandemCheckpoint: Sendable {
     let blockLength: Int
     let tokenizer: String
     let router: Router?
+    let draftVocabulary: DraftVocabulary?
     let provenance: JSONObject
 
     /// The block-length router: its weights, and how many tokens it looks at.
     struct Router: Sendable {
         let path: String
         let topCount: Int
+    }
+
+    /// The file of the tokens' frequencies, and how many tokens drafts are to come from.
+    struct DraftVocabulary: Sendable {
+        let path: String
+        let size: Int
+        /// The file that says so.
+        let manifest: String
     }
 
     static let fileName = "tandem.json"
@@ -54,6 +63,7 @@ struct TandemCheckpoint: Sendable {
         layerMap = kind == .tandem ? try TandemCheckpoint.layerMap(file) : []
         blockLength = try file.integer("gamma", default: 2)
         router = try TandemCheckpoint.router(file, directory: directory)
+        draftVocabulary = try TandemCheckpoint.draftVocabulary(file, directory: directory)
         if let value = file["provenance"] {
             guard let object = value.objectValue else { throw file.invalid("provenance", "is not an object") }
             provenance = object
@@ -73,6 +83,17 @@ struct TandemCheckpoint: Sendable {
                 "top_k", "is \(topCount), but must be in 1...\(FormatLimits.maximumRouterTokens)")
         }
         return Router(path: Paths.join(directory, name), topCount: topCount)
+    }
+
+    private static func draftVocabulary(
+        _ file: JSONFile, directory: String
+    ) throws(PackError) -> DraftVocabulary? {
+        guard file["draft_vocabulary"] != nil else { return nil }
+        let entry = try file.member("draft_vocabulary")
+        let name = try entry.string("frequencies")
+        try Paths.checkInside(name, source: file.path, field: "draft_vocabulary.frequencies")
+        return DraftVocabulary(
+            path: Paths.join(directory, name), size: try entry.integer("size"), manifest: file.path)
     }
 
     private static func layerMap(_ file: JSONFile) throws(PackError) -> [Int] {

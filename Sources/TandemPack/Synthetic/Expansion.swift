@@ -68,8 +68,7 @@ extension PackSource {
             primary: try large.model(), secondary: try small?.model() ?? secondary,
             projections: expandedProjections(large: large, small: small), tandem: newTandem,
             router: router?.widened(from: width, to: small?.configuration.hiddenSize ?? width),
-            tokenizer: tokenizer,
-            provenance: provenance)
+            frequencies: frequencies, tokenizer: tokenizer, provenance: provenance)
     }
 
     private func expandedProjections(large: ExpandedModel, small: ExpandedModel?) -> [SourceTensor] {

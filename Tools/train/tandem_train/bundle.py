@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from .draft_vocab import DraftVocabulary, read_frequencies, save_frequencies
 from .errors import TrainError
 from .hf import load_model, read_safetensors, save_model, write_generation_config
 from .model import LlamaLM
@@ -32,6 +33,7 @@ class Bundle:
     baselines: dict[str, LlamaLM] = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
     router: Router | None = None
+    draft_vocabulary: DraftVocabulary | None = None
 
     @property
     def kind(self) -> str:
@@ -58,6 +60,8 @@ def write_bundle(bundle: Bundle, out: Path, tokenizer: Path | None, dtype: torch
     manifest["gamma"] = bundle.gamma
     if bundle.router is not None:
         manifest["router"] = _write_router(bundle.router, out)
+    if bundle.draft_vocabulary is not None:
+        manifest["draft_vocabulary"] = _write_draft_vocabulary(bundle.draft_vocabulary, out)
     if tokenizer is not None:
         if not (tokenizer / "tokenizer.json").is_file():
             raise TrainError(f"no tokenizer.json in {tokenizer}")
@@ -93,6 +97,18 @@ def attach_router(directory: Path, router: Router) -> None:
     _write_manifest(manifest | {"router": _write_router(router, directory)}, directory)
 
 
+def _write_draft_vocabulary(vocabulary: DraftVocabulary, out: Path) -> dict:
+    """Writes the tokens' frequencies; returns their entry in the manifest."""
+    save_frequencies(vocabulary, out / "frequencies.safetensors")
+    return {"size": vocabulary.size, "frequencies": "frequencies.safetensors"}
+
+
+def attach_draft_vocabulary(directory: Path, vocabulary: DraftVocabulary) -> None:
+    """Gives a checkpoint directory a draft vocabulary, or another one; everything else in it stays as it is."""
+    manifest = read_manifest(directory)
+    _write_manifest(manifest | {"draft_vocabulary": _write_draft_vocabulary(vocabulary, directory)}, directory)
+
+
 def save_projections(projections: Projections, file: Path, dtype: torch.dtype = torch.bfloat16) -> None:
     """Writes ``tandem.safetensors``."""
     tensors = {
@@ -122,6 +138,9 @@ def read_manifest(directory: Path) -> dict:
         isinstance(router, dict) and type(router.get("top_k")) is int and 1 <= router["top_k"] <= MAX_TOP_K
     ):
         raise TrainError(f"{file}: router must be an object with top_k from 1 to {MAX_TOP_K}")
+    drafts = manifest.get("draft_vocabulary")
+    if drafts is not None and not (isinstance(drafts, dict) and type(drafts.get("size")) is int and drafts["size"] >= 1):
+        raise TrainError(f"{file}: draft_vocabulary must be an object with a size of at least 1")
     needed = ["primary", "secondary"] + (["projections"] if manifest["kind"] == "tandem" else [])
     baselines = manifest.get("baselines", {})
     if not isinstance(baselines, dict):
@@ -129,6 +148,8 @@ def read_manifest(directory: Path) -> dict:
     paths = [(k, manifest.get(k)) for k in needed] + [(f"baselines.{k}", v) for k, v in baselines.items()]
     if router is not None:
         paths.append(("router.weights", router.get("weights")))
+    if drafts is not None:
+        paths.append(("draft_vocabulary.frequencies", drafts.get("frequencies")))
     for key, value in paths:
         if not isinstance(value, str) or not value or value.startswith("/") or ".." in Path(value).parts:
             raise TrainError(f"{file}: {key} must be a path inside the directory, not {value!r}")
@@ -174,5 +195,9 @@ def read_bundle(directory: Path) -> Bundle:
     if manifest.get("router") is not None:
         entry = manifest["router"]
         router = read_router(directory / entry["weights"], secondary.config.hidden_size, entry["top_k"])
+    drafts = None
+    if manifest.get("draft_vocabulary") is not None:
+        entry = manifest["draft_vocabulary"]
+        drafts = read_frequencies(directory / entry["frequencies"], primary.config.vocab_size, entry["size"])
     gamma, provenance = manifest.get("gamma", 2), manifest.get("provenance", {})
-    return Bundle(primary, secondary, projections, gamma, baselines, provenance, router)
+    return Bundle(primary, secondary, projections, gamma, baselines, provenance, router, drafts)

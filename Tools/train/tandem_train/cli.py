@@ -10,7 +10,7 @@ import argparse
 import sys
 
 from . import __version__
-from .commands import card, inspect, prepare, results, router, sample, slice, training
+from .commands import card, draft_vocab, inspect, prepare, results, router, sample, slice, training
 from .errors import TrainError
 
 
@@ -20,11 +20,11 @@ def parser() -> argparse.ArgumentParser:
         prog="tandem_train",
         description="Train, distil, evaluate and export Tandem Transformers. Typical order: tokenizer, prepare, "
         "pretrain (twice), train, sample and train again, evaluate, export, card. For a pair of Hugging Face models: prepare, train, "
-        "evaluate, export.",
+        "evaluate, export. Then, where they help: draft-vocab, router.",
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (prepare, training, slice, sample, router, results, card, inspect):
+    for module in (prepare, training, slice, sample, router, draft_vocab, results, card, inspect):
         module.register(commands)
     return top
 

@@ -84,4 +84,6 @@ def _verify(options: argparse.Namespace) -> None:
         if not all(torch.isfinite(tensor).all() for tensor in loaded.router.state_dict().values()):
             raise TrainError("the router holds values that are not finite")
         parts.append(f"router with {loaded.router.hidden.out_features} hidden units over {loaded.router.top_k} tokens")
+    if loaded.draft_vocabulary is not None:
+        parts.append(f"drafts from {loaded.draft_vocabulary.size} tokens ({loaded.draft_vocabulary.coverage:.1%})")
     print(", ".join([loaded.kind, f"gamma {loaded.gamma}", *parts]))
