@@ -141,6 +141,10 @@ struct DraftingPackTests {
                 #expect(try PackedMatrix.vector(file, TensorName.draftTokens).map { Int($0) } == expected)
             }
         }
+        // All tokens need no head beside the secondary's own.
+        try writeFrequencies(size: .integer(40))
+        try pack(folder["t"], to: folder["all.tandem"])
+        #expect(try TandemFile(path: folder["all.tandem"]).manifest.drafting == nil)
         // A single model drafts nothing.
         try pack(folder["t/primary"], to: folder["m.tandem"])
         #expect(try TandemFile(path: folder["m.tandem"]).manifest.drafting == nil)

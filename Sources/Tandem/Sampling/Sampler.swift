@@ -128,7 +128,7 @@ package struct Sampler {
     private mutating func selectCandidates(best: Float) {
         let limit = parameters.topK == 0 ? scratch.count : min(parameters.topK, scratch.count)
         // Without top-p the order of the filters does not matter: min-p first spares the sorting.
-        let floor = max(parameters.topP >= 1 ? minPFloor(best) : -.infinity, -Float.greatestFiniteMagnitude)
+        var floor = max(parameters.topP >= 1 ? minPFloor(best) : -.infinity, -Float.greatestFiniteMagnitude)
         candidates.removeAll(keepingCapacity: true)
         if limit < scratch.count / 8 {
             // A heap of the best `limit`, the least of them at the root.
@@ -141,6 +141,8 @@ package struct Sampler {
                     candidates[0] = candidate
                     siftDown(0)
                 }
+                // What is less than the least of a full heap has no place in it.
+                if candidates.count == limit { floor = max(floor, candidates[0].logit) }
             }
             candidates.sort(by: Candidate.precedes)
         } else {
@@ -171,10 +173,11 @@ package struct Sampler {
     private mutating func siftDown(_ start: Int) {
         var parent = start
         while true {
+            let left = 2 * parent + 1
+            guard left < candidates.count else { return }
             var worst = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < candidates.count {
-                if Candidate.precedes(candidates[worst], candidates[child]) { worst = child }
-            }
+            for child in left..<min(left + 2, candidates.count)
+            where Candidate.precedes(candidates[worst], candidates[child]) { worst = child }
             if worst == parent { return }
             candidates.swapAt(parent, worst)
             parent = worst

@@ -55,9 +55,9 @@ public struct DraftVocabulary: Sendable, Equatable {
         switch choice {
         case .whole: return nil
         case .recommended:
-            guard let known, let shared else { return nil }
-            let size = min(known.recommended, shared)
-            return DraftVocabulary.most(known.values, size, tokenizer, shared: shared)
+            // All tokens are no part of the vocabulary: a head of their own would be a second whole one.
+            guard let known, let shared, known.recommended < shared else { return nil }
+            return DraftVocabulary.most(known.values, known.recommended, tokenizer, shared: shared)
         case .mostFrequent(let size, let text):
             guard let shared else {
                 throw DraftVocabulary.invalid(size, allowed: "left out: the source has no secondary")
