@@ -38,7 +38,7 @@ struct DraftHead: Sendable {
         for index in tokens.indices.reversed() {
             let token = tokens[index]
             let value = unsafe logits[index]
-            // Mostly one or two: filling them by a call each would take three times as long.
+            // Mostly one or two, too few for a call each.
             while end > token &+ 1 {
                 end &-= 1
                 unsafe logits[end] = -.infinity

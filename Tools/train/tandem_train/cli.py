@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
         prog="tandem_train",
         description="Train, distil, evaluate and export Tandem Transformers. Typical order: tokenizer, prepare, "
         "pretrain (twice), train, sample and train again, evaluate, export, card. For a pair of Hugging Face models: prepare, train, "
-        "evaluate, export. Then, where they help: draft-vocab, router.",
+        "evaluate, export. Then, where they help: router, draft-vocab.",
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

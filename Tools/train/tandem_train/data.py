@@ -98,10 +98,21 @@ class Corpus:
         temporary.write_text(json.dumps(self.index, indent=2) + "\n")
         os.replace(temporary, self.folder / "index.json")
 
+    def check_fits(self, vocab_size: int) -> None:
+        """Raises ``TrainError`` when models with so many vocabulary entries lack some of the corpus."""
+        if self.index["vocab_size"] > vocab_size:
+            raise TrainError(f"the corpus has {self.index['vocab_size']} vocabulary entries, the models {vocab_size}")
+
     def check_vocabulary(self, tokenizer: Tokenizer) -> None:
         """Raises ``TrainError`` when the corpus was tokenised with another tokenizer."""
         if self.index["tokenizer"] != fingerprint(tokenizer):
             raise TrainError(f"{self.folder} was prepared with another tokenizer: run `tandem_train prepare` again")
+
+
+def check_mix(mix: dict[str, float]) -> None:
+    """Raises ``TrainError`` unless there are sources and all their weights are above zero."""
+    if not mix or min(mix.values()) <= 0:
+        raise TrainError("the data mix needs at least one source, every weight above zero")
 
 
 class Sampler:
@@ -113,8 +124,7 @@ class Sampler:
     """
 
     def __init__(self, corpus: Corpus, mix: dict[str, float], length: int, seed: int) -> None:
-        if not mix or min(mix.values()) <= 0:
-            raise TrainError("the data mix needs at least one source, every weight above zero")
+        check_mix(mix)
         self.names = list(mix)
         total = sum(mix.values())
         self.weights = [mix[name] / total for name in self.names]

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .data import Corpus
+from .data import Corpus, check_mix
 from .errors import TrainError
 from .hf import read_safetensors
 
@@ -39,10 +39,8 @@ class DraftVocabulary:
 
 def count_frequencies(corpus: Corpus, mix: dict[str, float], vocab_size: int) -> Tensor:
     """Each token's share, float32 ``[vocab_size]``, of a mix of sources with these weights. Raises ``TrainError``."""
-    if corpus.index["vocab_size"] > vocab_size:
-        raise TrainError(f"the corpus has {corpus.index['vocab_size']} vocabulary entries, the models {vocab_size}")
-    if not mix or min(mix.values()) <= 0:
-        raise TrainError("the data mix needs at least one source, every weight above zero")
+    corpus.check_fits(vocab_size)
+    check_mix(mix)
     shares = np.zeros(vocab_size)
     for name, weight in mix.items():
         tokens = corpus.tokens(name)

@@ -11,7 +11,7 @@ from ..config import read_config
 from ..data import Corpus
 from ..draft_vocab import DraftVocabulary, count_frequencies, size_for
 from ..errors import TrainError
-from .options import parse_mix
+from .options import add_mix, parse_mix
 
 
 def register(commands: argparse._SubParsersAction) -> None:
@@ -23,8 +23,7 @@ def register(commands: argparse._SubParsersAction) -> None:
         "tokens alone, and the text does not change.",
     )
     one.add_argument("--checkpoint", type=Path, required=True, help="tandem checkpoint directory")
-    one.add_argument("--data", type=Path, required=True, help="prepared folder")
-    one.add_argument("--mix", nargs="+", required=True, metavar="NAME=WEIGHT", help="sources and their share of the tokens")
+    add_mix(one)
     size = one.add_mutually_exclusive_group()
     size.add_argument("--size", type=int, help="tokens to draft from")
     size.add_argument("--coverage", type=float, default=0.95, help="as many tokens as make up this share of the texts (default 0.95)")

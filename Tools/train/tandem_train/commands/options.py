@@ -25,11 +25,16 @@ def start_runtime(options: argparse.Namespace) -> Runtime:
     return runtime.start(options.device, options.dtype, options.threads)
 
 
+def add_mix(parser: argparse._ActionsContainer) -> None:
+    """The prepared folder, and what is taken of it: ``data`` and ``mix``, for ``parse_mix``."""
+    parser.add_argument("--data", type=Path, required=True, help="prepared folder")
+    parser.add_argument("--mix", nargs="+", required=True, metavar="NAME=WEIGHT", help="sources and their share of the tokens")
+
+
 def add_plan(parser: argparse.ArgumentParser, steps: int, save_every: int = 100) -> None:
     """Data, length and optimisation."""
     data = parser.add_argument_group("data")
-    data.add_argument("--data", type=Path, required=True, help="prepared folder")
-    data.add_argument("--mix", nargs="+", required=True, metavar="NAME=WEIGHT", help="sources and their share of the tokens")
+    add_mix(data)
     data.add_argument("--length", type=int, default=256, help="tokens per window (default 256)")
     data.add_argument("--final-length", type=int, default=0, help="tokens per window in the last steps (default: no change)")
     data.add_argument("--final-fraction", type=float, default=0.0, help="share of the steps with --final-length (default 0)")

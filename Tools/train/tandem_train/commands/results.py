@@ -63,8 +63,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     for module in [primary, *alone.values(), *(part for pair in tandems.values() for part in pair)]:
         round_to(module, torch.bfloat16)
         module.to(runtime.device)
-    if corpus.index["vocab_size"] > primary.config.vocab_size:
-        raise TrainError(f"the corpus has {corpus.index['vocab_size']} vocabulary entries, the models {primary.config.vocab_size}")
+    corpus.check_fits(primary.config.vocab_size)
     totals: dict[str, dict[Key, Sums]] = {}
     for source in options.sources:
         given = windows(corpus, source, options.length, options.max_tokens)

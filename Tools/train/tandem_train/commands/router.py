@@ -54,10 +54,7 @@ def _router(options: argparse.Namespace) -> None:
     longest = min(loaded.primary.config.max_positions, loaded.secondary.config.max_positions)
     if max(plan.length, plan.final_length) > longest:
         raise TrainError(f"windows of {max(plan.length, plan.final_length)} tokens exceed the models' context of {longest}")
-    if corpus.index["vocab_size"] > loaded.primary.config.vocab_size:
-        raise TrainError(
-            f"the corpus has {corpus.index['vocab_size']} vocabulary entries, the models {loaded.primary.config.vocab_size}"
-        )
+    corpus.check_fits(loaded.primary.config.vocab_size)
     for source in options.valid:
         corpus.tokens(source)
     task = RouterTraining(

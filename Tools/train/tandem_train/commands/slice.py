@@ -12,7 +12,7 @@ from ..errors import TrainError
 from ..export import copy_tokenizer
 from ..hf import load_model, save_model
 from ..slicing import slice_secondary
-from .options import add_runtime, parse_mix, start_runtime
+from .options import add_mix, add_runtime, parse_mix, start_runtime
 
 PROJECTIONS = "tandem.safetensors"
 
@@ -29,8 +29,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     one.add_argument("--width", type=int, required=True, help="the secondary's residual width")
     one.add_argument("--ff", type=int, required=True, help="the secondary's feed-forward width")
     one.add_argument("--heads", type=int, help="query heads to keep, the most active of each group (default: all)")
-    one.add_argument("--data", type=Path, required=True, help="prepared folder")
-    one.add_argument("--mix", nargs="+", required=True, metavar="NAME=WEIGHT", help="sources and their share of the tokens")
+    add_mix(one)
     one.add_argument("--tokens", type=int, default=500_000, help="tokens to average over (default 500000)")
     one.add_argument("--length", type=int, default=256, help="tokens per window (default 256)")
     one.add_argument("-s", "--seed", type=int, default=0)
